@@ -2,7 +2,11 @@
 //!
 //! Knows nothing of HTTP, of OpenAI's or Evolink's wire, of time. Start with [`ImageRequest`], then [`Plan`].
 mod format;
+mod plan;
+mod request;
 mod size;
 
 pub use format::{Background, Compression, Delivery, Format, Quality};
+pub use plan::{Form, Plan, TaskClass, TaskSpec, TokenEstimate};
+pub use request::{COUNT_MAX, ImageRequest};
 pub use size::{Pixels, Ratio, Size, SizeError, Tier};
