@@ -1,0 +1,73 @@
+//! A task as Evolink tells of it, whatever form it was told in.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::money::Credits;
+
+/// `task-unified-<unix>-<8 characters>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId(String);
+
+impl TaskId {
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a task stands. A status this client does not know counts as [`TaskStatus::Processing`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TaskStatus {
+    Pending,
+    Processing,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+impl TaskStatus {
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// The answer to a create or a task query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    pub id: TaskId,
+    pub status: TaskStatus,
+    /// 0 to 100.
+    pub progress: Option<u8>,
+    /// Links to the pictures, `results` first, then those of `result_data`, without repetition. May be empty on a
+    /// completed task: read it again, never make it again.
+    pub links: Vec<String>,
+    /// Set when failed or cancelled.
+    pub error: Option<TaskError>,
+    /// `task_info.estimated_time`.
+    pub estimated: Option<Duration>,
+    pub usage: TaskUsage,
+}
+
+/// Why a task failed: `error.code` and `error.message`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskError {
+    pub code: String,
+    pub message: String,
+}
+
+/// What a task costs, as far as Evolink tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TaskUsage {
+    pub reserved: Option<Credits>,
+    pub used: Option<Credits>,
+}
