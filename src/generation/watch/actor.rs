@@ -1,0 +1,293 @@
+//! The watcher's loop: who is due, which call, what the answer changes.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::budget::Budget;
+use super::history::Histories;
+use super::schedule::{Hints, next_look};
+use super::{Batching, Ended, WatchOptions, Watched};
+use crate::evolink::{CallError, Task, TaskId, TaskStatus, Upstream};
+use crate::telemetry::Metrics;
+
+/// Ids in one batch read, by Evolink's page.
+const BATCH_MAX: usize = 50;
+/// Calls under way at once.
+const CALLS_MAX: usize = 64;
+/// How often a task may be unknown upstream before it counts as gone.
+const UNKNOWN_MAX: u32 = 5;
+/// How often a completed task without links is read again before it is handed over as it is.
+const LINKLESS_MAX: u32 = 5;
+/// Looks at a task past `task_timeout`.
+const OVERDUE_EVERY: Duration = Duration::from_secs(60);
+/// How long the batch path counts as missing before it is tried again.
+const BATCH_MISSING: Duration = Duration::from_secs(600);
+/// The pause after a 429 that names none.
+const BUSY_PAUSE: Duration = Duration::from_secs(2);
+/// Longest pause between tries of a failing look.
+const FAILING_PAUSE_MAX: Duration = Duration::from_secs(8);
+
+type Answer = (Vec<TaskId>, bool, Result<Vec<Task>, CallError>);
+
+struct Watch {
+    task: Watched,
+    answer: oneshot::Sender<Ended>,
+    hints: Hints,
+    /// Looks that were answered.
+    looks: u32,
+    /// Age at the last answered look, which found the task running.
+    running_at: Option<Duration>,
+    /// Looks in a row that failed.
+    failed: u32,
+    unknown: u32,
+    linkless: u32,
+    /// When to look next; `None` while a look is under way.
+    due: Option<Instant>,
+    /// How early that look may be made to share a call.
+    slack: Duration,
+}
+
+struct Actor {
+    upstream: Arc<dyn Upstream>,
+    options: WatchOptions,
+    metrics: Arc<Metrics>,
+    watches: HashMap<TaskId, Watch>,
+    /// Every watch that is not being looked at, soonest first.
+    queue: BTreeSet<(Instant, TaskId)>,
+    histories: Histories,
+    budget: Budget,
+    batch_missing_until: Option<Instant>,
+    calls: JoinSet<Answer>,
+}
+
+pub(super) async fn run(
+    upstream: Arc<dyn Upstream>,
+    options: WatchOptions,
+    metrics: Arc<Metrics>,
+    mut inbox: mpsc::Receiver<(Watched, oneshot::Sender<Ended>)>,
+) {
+    let mut actor = Actor {
+        upstream,
+        options,
+        metrics,
+        watches: HashMap::new(),
+        queue: BTreeSet::new(),
+        histories: Histories::default(),
+        budget: Budget::new(options.per_second),
+        batch_missing_until: None,
+        calls: JoinSet::new(),
+    };
+    loop {
+        let wake = actor.wake_at();
+        tokio::select! {
+            arrival = inbox.recv() => match arrival {
+                Some((task, answer)) => actor.admit(task, answer),
+                None => return,
+            },
+            Some(done) = actor.calls.join_next() => {
+                if let Ok((ids, batched, result)) = done {
+                    actor.take_answer(&ids, batched, result);
+                }
+            },
+            () = sleep_until(wake), if wake.is_some() => actor.look(),
+        }
+    }
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    if let Some(wake) = wake {
+        tokio::time::sleep_until(wake).await;
+    }
+}
+
+impl Actor {
+    fn wake_at(&self) -> Option<Instant> {
+        let (due, _) = self.queue.first()?;
+        (self.calls.len() < CALLS_MAX).then(|| (*due).max(self.budget.free_at(Instant::now())))
+    }
+
+    fn admit(&mut self, task: Watched, answer: oneshot::Sender<Ended>) {
+        let probe = self.histories.of(&task.class).admit();
+        let hints = Hints { estimated: task.estimated, typical: task.typical, probe };
+        let id = task.id.clone();
+        let watch = Watch {
+            task,
+            answer,
+            hints,
+            looks: 0,
+            running_at: None,
+            failed: 0,
+            unknown: 0,
+            linkless: 0,
+            due: None,
+            slack: Duration::ZERO,
+        };
+        self.watches.insert(id.clone(), watch);
+        self.schedule(&id);
+    }
+
+    /// Plans the next regular look.
+    fn schedule(&mut self, id: &TaskId) {
+        let Some(watch) = self.watches.get_mut(id) else { return };
+        let history = self.histories.of(&watch.task.class);
+        let seen = watch.running_at;
+        let mut age = next_look(history, watch.hints, seen, self.options.bounds);
+        if seen.is_some_and(|seen| seen >= self.options.task_timeout) {
+            age = seen.unwrap_or_default() + OVERDUE_EVERY;
+        }
+        let pause = age.saturating_sub(seen.unwrap_or_default());
+        // Jitter only ever brings a look forward, and never below the configured shortest gap.
+        let early = pause.mul_f64(rand::rng().random_range(0.0..0.02)).min(pause.saturating_sub(self.options.bounds.min));
+        watch.slack = self.budget.spacing().min(pause / 32);
+        enqueue(&mut self.queue, watch, watch.task.created + age - early);
+    }
+
+    /// Makes one call for those that are due, taking along who would be due before the next call could be made.
+    fn look(&mut self) {
+        let now = Instant::now();
+        let most = if self.may_batch(now) { BATCH_MAX } else { 1 };
+        let mut ids = Vec::new();
+        while ids.len() < most {
+            let Some((due, id)) = self.queue.first().cloned() else { break };
+            let slack = self.watches.get(&id).map_or(Duration::ZERO, |watch| watch.slack);
+            if due > now + slack || (ids.is_empty() && due > now) {
+                break;
+            }
+            self.queue.remove(&(due, id.clone()));
+            match self.watches.get_mut(&id) {
+                Some(watch) if watch.answer.is_closed() => drop(self.watches.remove(&id)),
+                Some(watch) => {
+                    watch.due = None;
+                    ids.push(id);
+                }
+                None => {}
+            }
+        }
+        if !ids.is_empty() {
+            self.budget.book(now);
+            self.call(ids);
+        }
+    }
+
+    fn may_batch(&self, now: Instant) -> bool {
+        match self.options.batching {
+            Batching::Never => false,
+            Batching::Always | Batching::Auto => self.batch_missing_until.is_none_or(|until| now >= until),
+        }
+    }
+
+    fn call(&mut self, ids: Vec<TaskId>) {
+        let upstream = Arc::clone(&self.upstream);
+        let alone = ids.len() == 1
+            && (self.options.batching != Batching::Always || !self.may_batch(Instant::now()));
+        self.calls.spawn(async move {
+            let result = match ids.first() {
+                Some(id) if alone => upstream.task(id).await.map(|task| vec![task]),
+                _ => upstream.batch(&ids).await,
+            };
+            (ids, !alone, result)
+        });
+    }
+
+    fn take_answer(&mut self, ids: &[TaskId], batched: bool, result: Result<Vec<Task>, CallError>) {
+        match result {
+            Ok(tasks) => {
+                let mut told: HashMap<TaskId, Task> = tasks.into_iter().map(|task| (task.id.clone(), task)).collect();
+                for id in ids {
+                    match told.remove(id) {
+                        Some(task) => self.take_task(id, task),
+                        None => self.take_unknown(id),
+                    }
+                }
+            }
+            Err(CallError::Missing) if batched => {
+                tracing::info!("evolink has no batch query: tasks are read one by one");
+                self.batch_missing_until = Some(Instant::now() + BATCH_MISSING);
+                ids.iter().for_each(|id| self.again(id, Duration::ZERO));
+            }
+            Err(CallError::TaskNotFound) if !batched => ids.iter().for_each(|id| self.take_unknown(id)),
+            Err(error) => self.take_failure(ids, &error),
+        }
+    }
+
+    fn take_failure(&mut self, ids: &[TaskId], error: &CallError) {
+        tracing::warn!(tasks = ids.len(), %error, "a look at running tasks failed; it will be made again");
+        if let CallError::Busy { retry_after } = error {
+            self.budget.pause(Instant::now(), retry_after.unwrap_or(BUSY_PAUSE));
+        }
+        for id in ids {
+            let Some(watch) = self.watches.get_mut(id) else { continue };
+            watch.failed = watch.failed.saturating_add(1);
+            let pause = self.options.bounds.min * 2_u32.saturating_pow(watch.failed.min(5) - 1);
+            let pause = error.retry_after().unwrap_or(pause).min(FAILING_PAUSE_MAX);
+            let jitter = rand::rng().random_range(0.75..1.0);
+            self.again(id, pause.mul_f64(jitter));
+        }
+    }
+
+    fn take_unknown(&mut self, id: &TaskId) {
+        let Some(watch) = self.watches.get_mut(id) else { return };
+        watch.unknown += 1;
+        if watch.unknown < UNKNOWN_MAX {
+            let pause = self.options.bounds.min * watch.unknown;
+            self.again(id, pause);
+        } else if let Some(watch) = self.watches.remove(id) {
+            tracing::error!(task_id = %id, looks = watch.looks, "evolink no longer knows a running task");
+            drop(watch.answer.send(Ended::Gone));
+        }
+    }
+
+    fn take_task(&mut self, id: &TaskId, task: Task) {
+        let Some(watch) = self.watches.get_mut(id) else { return };
+        let age = watch.task.created.elapsed();
+        watch.looks += 1;
+        watch.failed = 0;
+        watch.unknown = 0;
+        if !task.status.is_terminal() {
+            watch.running_at = Some(age);
+            return self.schedule(id);
+        }
+        if task.status == TaskStatus::Completed && task.links.is_empty() && watch.linkless < LINKLESS_MAX {
+            watch.linkless += 1;
+            let pause = self.options.bounds.min;
+            return self.again(id, pause);
+        }
+        if let Some(watch) = self.watches.remove(id) {
+            self.close(watch, task, age);
+        }
+    }
+
+    fn close(&mut self, watch: Watch, task: Task, age: Duration) {
+        let last_running = watch.running_at.unwrap_or_default();
+        self.metrics.task_noticed(watch.looks, age.saturating_sub(last_running));
+        if task.status == TaskStatus::Completed {
+            let history = self.histories.of(&watch.task.class);
+            if watch.hints.probe && watch.running_at.is_none() {
+                history.forget();
+            }
+            history.learn(last_running, age);
+        }
+        drop(watch.answer.send(Ended::Task(Box::new(task))));
+    }
+
+    /// Looks once more after `pause`, outside the regular schedule.
+    fn again(&mut self, id: &TaskId, pause: Duration) {
+        if let Some(watch) = self.watches.get_mut(id) {
+            watch.slack = Duration::ZERO;
+            enqueue(&mut self.queue, watch, Instant::now() + pause);
+        }
+    }
+}
+
+fn enqueue(queue: &mut BTreeSet<(Instant, TaskId)>, watch: &mut Watch, due: Instant) {
+    if let Some(old) = watch.due.replace(due) {
+        queue.remove(&(old, watch.task.id.clone()));
+    }
+    queue.insert((due, watch.task.id.clone()));
+}
