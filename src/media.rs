@@ -1,1 +1,21 @@
-//! (room under construction)
+//! Picture bytes: guarded fetching, sniffing, bounded conversion and base64 streaming.
+//!
+//! Knows the vocabulary in [`crate::image`] and nothing of the server, of Evolink's wire or of the
+//! configuration file. Start with [`Fetcher`] (a link becomes a [`Picture`]), then [`Converter`]
+//! (a picture in another form) and [`Segments`] (an answer that carries pictures in base64).
+mod address;
+mod base64;
+mod convert;
+mod fetch;
+mod guard;
+mod picture;
+mod scale;
+mod sniff;
+
+pub use address::is_public;
+pub use base64::{Segment, Segments};
+pub use convert::{ConvertError, Converter, Form, needs_conversion};
+pub use fetch::{FetchBuildError, FetchError, FetchOptions, Fetcher};
+pub use guard::{Guard, Lookup, REFERENCE_LENGTH_MAX, ReferenceError, Refusal};
+pub use picture::{Picture, PictureError};
+pub use sniff::{dimensions, has_alpha, is_complete, sniff};
