@@ -14,7 +14,7 @@ mod sniff;
 
 pub use address::is_public;
 pub use base64::{Segment, Segments};
-pub use convert::{ConvertError, Converter, Form, needs_conversion};
+pub use convert::{ConvertError, Converter, needs_conversion};
 pub use fetch::{FetchBuildError, FetchError, FetchOptions, Fetcher};
 pub use guard::{Guard, Lookup, REFERENCE_LENGTH_MAX, ReferenceError, Refusal};
 pub use picture::{Picture, PictureError};

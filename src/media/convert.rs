@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::picture::{Picture, PictureError};
 use super::scale::{self, Fit};
-use crate::image::{Compression, Format, Pixels};
+use crate::image::{Form, Format};
 
 /// Bytes a decoder may take for each pixel allowed: 16 bits in four channels.
 const DECODED_BYTES_PER_PIXEL: u64 = 8;
@@ -24,16 +24,6 @@ const DECODER_BYTES: u64 = 1024 * 1024;
 
 /// `output_compression` when nothing is asked: OpenAI's default.
 const COMPRESSION_DEFAULT: u8 = 100;
-
-/// The asked form of a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Form {
-    pub format: Format,
-    /// 0 (smallest file) to 100 (best picture), for JPEG and WebP; PNG has none.
-    pub compression: Option<Compression>,
-    /// Scaled down and centre-cropped to this; `None` keeps the size.
-    pub pixels: Option<Pixels>,
-}
 
 /// Why a picture was not converted. All but `Crashed` would happen again.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,146 @@
+//! One generation from its first place in the queue to its end.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::House;
+use super::create::create;
+use super::model::{Finished, Generation, ImageResult, MadeImage, Phase, Timing};
+use super::watch::{Ended, Watched};
+use crate::catalog;
+use crate::evolink::{CreateBody, Task, TaskStatus, create_body, task_fault};
+use crate::fault::{Fault, FaultKind};
+
+/// Runs the generation: one task upstream for each image, side by side.
+pub(super) async fn run(house: Arc<House>, generation: Arc<Generation>) {
+    let _running = house.metrics.running_generation();
+    let began = Instant::now();
+    let body = create_body(&generation.plan().task);
+    let started = AtomicBool::new(false);
+    let images = (0..generation.plan().count).map(|_| image(&house, &generation, body.clone(), &started));
+    let (images, timings): (Vec<ImageResult>, Vec<Timing>) = join_all(images).await.into_iter().unzip();
+    let timing = timings.into_iter().max_by_key(|timing| timing.queue + timing.create + timing.wait).unwrap_or_default();
+    let finished = Finished { created: house.clock.unix(), images, timing };
+    report(&house, &generation, &finished, began.elapsed());
+    if generation.is_awaited() && finished.failure().is_none() {
+        generation.pictures.fetch(&house, &finished).await;
+    }
+    generation.advance(Phase::Finished(Arc::new(finished)));
+    if !generation.is_awaited() {
+        generation.pictures.let_go();
+    }
+    house.registry.lock().unwrap_or_else(PoisonError::into_inner).tidy(&generation);
+}
+
+/// One image: a place, a task, its end.
+async fn image(
+    house: &House,
+    generation: &Generation,
+    body: CreateBody,
+    started: &AtomicBool,
+) -> (ImageResult, Timing) {
+    let mut timing = Timing::default();
+    let result = image_steps(house, generation, body, started, &mut timing).await;
+    (result, timing)
+}
+
+async fn image_steps(
+    house: &House,
+    generation: &Generation,
+    body: CreateBody,
+    started: &AtomicBool,
+    timing: &mut Timing,
+) -> ImageResult {
+    let mut step = Instant::now();
+    let mut lap = || {
+        let now = Instant::now();
+        now - std::mem::replace(&mut step, now)
+    };
+    let slot = {
+        let _queued = house.metrics.queued_generation();
+        house.slots.take(started).await?
+    };
+    timing.queue = lap();
+    if generation.task_ids().is_empty() && generation.abandon_if_unawaited() {
+        return Err(Fault::new(FaultKind::Overloaded, "nobody was waiting any more when the turn came"));
+    }
+    let task = create(house, generation, body).await?;
+    generation.note_task(task.id.clone());
+    timing.create = lap();
+    let task = end_of(house, generation, task).await?;
+    timing.wait = lap();
+    drop(slot);
+    into_image(task)
+}
+
+/// Waits for the task's end; past `task_timeout` the waiters are told, and the wait goes on.
+async fn end_of(house: &House, generation: &Generation, task: Task) -> Result<Task, Fault> {
+    if task.status.is_terminal() && !(task.status == TaskStatus::Completed && task.links.is_empty()) {
+        return Ok(task);
+    }
+    let class = generation.plan().class.clone();
+    let watched = Watched {
+        id: task.id,
+        typical: catalog::typical_duration(&class),
+        class,
+        created: Instant::now(),
+        estimated: task.estimated,
+    };
+    let id = watched.id.clone();
+    let ended = house.watcher.ended(watched);
+    tokio::pin!(ended);
+    let ended = match tokio::time::timeout(house.options.task_timeout, &mut ended).await {
+        Ok(ended) => ended,
+        Err(_) => {
+            tracing::error!(generation_id = %generation.id(), task_id = %id, "a task is past task_timeout; it is still looked at");
+            generation.advance(Phase::Overdue);
+            ended.await
+        }
+    };
+    match ended {
+        Some(Ended::Task(task)) => Ok(*task),
+        Some(Ended::Gone) => Err(Fault::new(FaultKind::TaskFailed, "The upstream task is no longer known.")
+            .with_code("resource_not_found")),
+        None => Err(Fault::new(FaultKind::Overloaded, "The gateway is going down; send the request again.")),
+    }
+}
+
+fn into_image(task: Task) -> ImageResult {
+    match task.status {
+        TaskStatus::Completed => match task.links.into_iter().next() {
+            Some(link) => {
+                let credits = task.usage.used.or(task.usage.reserved).unwrap_or_default();
+                Ok(MadeImage { task: task.id, link, credits })
+            }
+            None => Err(Fault::new(
+                FaultKind::ResultUnavailable,
+                "The picture was made, but upstream gives no link to it. The operator can find it by its task id.",
+            )
+            .with_cause(format_args!("task {} completed without links", task.id))),
+        },
+        _ => Err(task_fault(task.status, task.error.as_ref())),
+    }
+}
+
+fn report(house: &House, generation: &Generation, finished: &Finished, took: Duration) {
+    let outcome = finished.failure().map_or("completed", |fault| fault.kind().label());
+    let made = finished.images.iter().filter(|image| image.is_ok()).count();
+    let credits = finished.credits();
+    let (plan, owner) = (generation.plan(), generation.owner());
+    house.metrics.generation_ended(&owner.team, &plan.class, outcome, took);
+    house.metrics.images_made(&owner.team, &plan.class.model, made, credits);
+    tracing::info!(
+        generation_id = %generation.id(),
+        team = %owner.team,
+        model = %plan.class.model,
+        outcome,
+        images = made,
+        credits = %credits,
+        seconds = took.as_secs_f64(),
+        "a generation ended"
+    );
+}

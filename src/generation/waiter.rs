@@ -1,0 +1,112 @@
+//! Waiting for a generation, and leaving it.
+
+use std::sync::{Arc, PoisonError};
+
+use tokio::time::Instant;
+
+use super::House;
+use super::model::{Finished, Generation, Phase};
+use super::pictures::Delivered;
+use crate::fault::{Fault, FaultKind};
+
+/// One request's interest in a generation. Dropping it leaves the generation to itself: it goes on, and if nobody got
+/// the answer, a repetition of the request gets it.
+pub struct Waiter {
+    house: Arc<House>,
+    generation: Arc<Generation>,
+    since: Instant,
+    joined: bool,
+    answered: bool,
+}
+
+impl Waiter {
+    /// The generation has counted this waiter in already.
+    pub(super) fn new(house: Arc<House>, generation: Arc<Generation>, joined: bool) -> Self {
+        Self { house, generation, since: Instant::now(), joined, answered: false }
+    }
+
+    pub fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    /// True when this request was not the first for its generation.
+    pub fn joined(&self) -> bool {
+        self.joined
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// The generation's own failure when no image was made; `OutcomeUnknown` after `create_patience` of doubt;
+    /// `TaskTimeout` past `task_timeout`; `Deadline` at `deadline`. The last three leave the generation running.
+    pub async fn finished(&mut self, deadline: Instant) -> Result<Arc<Finished>, Fault> {
+        let mut phases = self.generation.subscribe();
+        loop {
+            let phase = phases.borrow_and_update().clone();
+            let until = match phase {
+                Phase::Finished(finished) => return self.take(finished),
+                Phase::Overdue => return Err(overdue()),
+                Phase::InDoubt { .. } => deadline.min(self.since + self.house.options.create_patience),
+                Phase::Running => deadline,
+            };
+            if tokio::time::timeout_at(until, phases.changed()).await.is_err() {
+                return Err(if until < deadline { in_doubt() } else { at_deadline() });
+            }
+        }
+    }
+
+    fn take(&mut self, finished: Arc<Finished>) -> Result<Arc<Finished>, Fault> {
+        match finished.failure() {
+            Some(fault) => {
+                // A picture that was paid for stays within reach of a repetition; any other failure is the answer.
+                self.answered = fault.kind() != FaultKind::ResultUnavailable;
+                Err(fault.clone())
+            }
+            None => Ok(finished),
+        }
+    }
+
+    /// The pictures of the end.
+    ///
+    /// # Errors
+    /// `ResultUnavailable` when none of the made pictures could be fetched.
+    pub async fn pictures(&self, finished: &Finished) -> Result<Arc<Delivered>, Fault> {
+        let delivered = self.generation.pictures.fetch(&self.house, finished).await;
+        match delivered.images.iter().zip(&finished.images).find(|(picture, made)| made.is_ok() && picture.is_err()) {
+            Some((Err(fault), _)) if delivered.images.iter().all(Result::is_err) => Err(fault.clone()),
+            _ => Ok(delivered),
+        }
+    }
+
+    /// The client has the whole answer.
+    pub fn answered(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        if self.generation.leave(self.answered) {
+            self.generation.pictures.let_go();
+            self.house.registry.lock().unwrap_or_else(PoisonError::into_inner).tidy(&self.generation);
+        }
+    }
+}
+
+fn in_doubt() -> Fault {
+    Fault::new(
+        FaultKind::OutcomeUnknown,
+        "Upstream has not said whether it took the request. It is being asked; send the same request again to join it.",
+    )
+}
+
+fn overdue() -> Fault {
+    Fault::new(FaultKind::TaskTimeout, "The upstream task takes longer than this gateway waits for one.")
+}
+
+fn at_deadline() -> Fault {
+    Fault::new(
+        FaultKind::Deadline,
+        "The picture is not ready yet and is still being made. Send the same request again to wait on.",
+    )
+}
