@@ -1,0 +1,124 @@
+//! Every metric, declared once: the doc comment is the help text in `/metrics`.
+
+use prometheus::core::Collector;
+use prometheus::{
+    CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+};
+use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
+
+/// From a cache hit's millisecond to the longest wait a stream is allowed.
+const REQUEST_SECONDS: &[f64] = &[
+    0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0,
+    120.0, 180.0, 300.0, 600.0,
+];
+const OVERHEAD_SECONDS: &[f64] =
+    &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const GENERATION_SECONDS: &[f64] =
+    &[1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 25.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 450.0, 600.0];
+const CALL_SECONDS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0];
+const LAG_SECONDS: &[f64] = &[0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0];
+const POLLS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 128.0];
+
+/// A family that can be made from its name, help and declaration.
+trait Family: Collector + Clone + Sized + 'static {
+    fn make(opts: Opts, labels: &[&str], buckets: &[f64]) -> prometheus::Result<Self>;
+
+    fn register(
+        registry: &Registry,
+        opts: Opts,
+        labels: &[&str],
+        buckets: &[f64],
+    ) -> prometheus::Result<Self> {
+        let family = Self::make(opts, labels, buckets)?;
+        registry.register(Box::new(family.clone()))?;
+        Ok(family)
+    }
+}
+
+macro_rules! family {
+    ($($kind:ty: |$opts:ident, $labels:ident, $buckets:ident| $make:expr;)+) => {$(
+        impl Family for $kind {
+            fn make($opts: Opts, $labels: &[&str], $buckets: &[f64]) -> prometheus::Result<Self> {
+                $make
+            }
+        }
+    )+};
+}
+
+family! {
+    IntCounter: |opts, _labels, _buckets| Self::with_opts(opts);
+    IntGauge: |opts, _labels, _buckets| Self::with_opts(opts);
+    Gauge: |opts, _labels, _buckets| Self::with_opts(opts);
+    IntCounterVec: |opts, labels, _buckets| Self::new(opts, labels);
+    CounterVec: |opts, labels, _buckets| Self::new(opts, labels);
+    IntGaugeVec: |opts, labels, _buckets| Self::new(opts, labels);
+    GaugeVec: |opts, labels, _buckets| Self::new(opts, labels);
+    Histogram: |opts, _labels, buckets| Self::with_opts(HistogramOpts::from(opts).buckets(buckets.to_vec()));
+    HistogramVec: |opts, labels, buckets| Self::new(HistogramOpts::from(opts).buckets(buckets.to_vec()), labels);
+}
+
+/// Declares the struct of all families and how it registers itself: `help, field: Type = [labels], buckets`.
+macro_rules! families {
+    ($($(#[doc = $help:literal])+ $name:ident: $kind:ty $(= [$($label:literal),*] $(, $buckets:ident)?)?;)+) => {
+        pub(super) struct Families {
+            $($(#[doc = $help])+ pub(super) $name: $kind,)+
+        }
+
+        impl Families {
+            pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
+                Ok(Self {
+                    $($name: <$kind as Family>::register(
+                        registry,
+                        Opts::new(concat!("evolink_gateway_", stringify!($name)), concat!($($help),+).trim()),
+                        &[$($($label),*)?],
+                        families!(@buckets $($($buckets)?)?),
+                    )?,)+
+                })
+            }
+        }
+    };
+    (@buckets $buckets:ident) => { $buckets };
+    (@buckets) => { &[] };
+}
+
+families! {
+    /// Requests answered, by route, team, HTTP status and error code (empty when there was none).
+    requests_total: IntCounterVec = ["route", "team", "status", "code"];
+    /// Seconds from a request's head to the end of its answer, by route and by what the cache did.
+    request_duration_seconds: HistogramVec = ["route", "cache"], REQUEST_SECONDS;
+    /// Seconds of a request that were not spent waiting for upstream.
+    overhead_seconds: HistogramVec = ["route"], OVERHEAD_SECONDS;
+    /// Requests waiting for a picture now.
+    waiting_requests: IntGaugeVec = ["team"];
+    /// Generations with a task running upstream now.
+    running_generations: IntGauge;
+    /// Generations waiting for a place upstream now.
+    queued_generations: IntGauge;
+    /// Generations ended, by outcome.
+    generations_total: IntCounterVec = ["team", "model", "quality", "outcome"];
+    /// Seconds from a generation's start to its end, the fetching of its pictures included.
+    generation_duration_seconds: HistogramVec = ["model", "quality"], GENERATION_SECONDS;
+    /// Pictures made and charged.
+    images_total: IntCounterVec = ["team", "model"];
+    /// Evolink credits charged.
+    credits_total: CounterVec = ["team", "model"];
+    /// Requests that joined a generation already running instead of buying another.
+    joined_requests_total: IntCounter;
+    /// Calls made upstream, by HTTP status or by what broke (connect, timeout, broken).
+    upstream_requests_total: IntCounterVec = ["call", "status"];
+    /// Seconds an upstream call took, its body included.
+    upstream_request_duration_seconds: HistogramVec = ["call", "status"], CALL_SECONDS;
+    /// Looks taken at a task until it had ended; a look inside a batch counts as one.
+    polls_per_task: Histogram = [], POLLS;
+    /// Longest time an ended task can have waited to be noticed: from the last look that saw it running, in seconds.
+    poll_lag_seconds: Histogram = [], LAG_SECONDS;
+    /// Credits left on the upstream account when last asked; absent until the first answer.
+    upstream_credits_remaining: GaugeVec = [];
+    /// Reloads of the configuration, by result (ok, error).
+    config_reloads_total: IntCounterVec = ["result"];
+    /// 1 when the newest configuration is in force, 0 when it was refused.
+    config_last_reload_successful: IntGauge;
+    /// Always 1; the version is the label.
+    build_info: IntGaugeVec = ["version"];
+}
