@@ -95,6 +95,8 @@ struct Audience {
     waiting: usize,
     /// The answer has reached a client whole.
     delivered: bool,
+    /// A create has begun: from here on it runs to its end, awaited or not.
+    buying: bool,
     /// Nobody was waiting when its turn came: nothing is bought.
     abandoned: bool,
 }
@@ -215,11 +217,12 @@ impl Generation {
         self.audience().abandoned
     }
 
-    /// Gives up when nobody waits; true when given up. Only asked while nothing is bought.
-    pub(super) fn abandon_if_unawaited(&self) -> bool {
+    /// Asked before each create. Refused while nothing is bought and nobody waits: then nothing ever will be.
+    pub(super) fn may_buy(&self) -> bool {
         let mut audience = self.audience();
-        audience.abandoned = audience.waiting == 0;
-        audience.abandoned
+        audience.abandoned |= !audience.buying && audience.waiting == 0;
+        audience.buying |= !audience.abandoned;
+        audience.buying
     }
 
     fn audience(&self) -> std::sync::MutexGuard<'_, Audience> {

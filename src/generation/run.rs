@@ -17,7 +17,7 @@ use crate::fault::{Fault, FaultKind};
 
 /// Runs the generation: one task upstream for each image, side by side.
 pub(super) async fn run(house: Arc<House>, generation: Arc<Generation>) {
-    let _running = house.metrics.running_generation();
+    let _running = house.metrics.running();
     let began = Instant::now();
     let body = create_body(&generation.plan().task);
     let started = AtomicBool::new(false);
@@ -61,12 +61,12 @@ async fn image_steps(
         now - std::mem::replace(&mut step, now)
     };
     let slot = {
-        let _queued = house.metrics.queued_generation();
+        let _queued = house.metrics.queued();
         house.slots.take(started).await?
     };
     timing.queue = lap();
-    if generation.task_ids().is_empty() && generation.abandon_if_unawaited() {
-        return Err(Fault::new(FaultKind::Overloaded, "nobody was waiting any more when the turn came"));
+    if !generation.may_buy() {
+        return Err(Fault::new(FaultKind::Overloaded, "Nobody was waiting any more when the turn came."));
     }
     let task = create(house, generation, body).await?;
     generation.note_task(task.id.clone());
@@ -128,15 +128,16 @@ fn into_image(task: Task) -> ImageResult {
 
 fn report(house: &House, generation: &Generation, finished: &Finished, took: Duration) {
     let outcome = finished.failure().map_or("completed", |fault| fault.kind().label());
-    let made = finished.images.iter().filter(|image| image.is_ok()).count();
+    let made = finished.images.iter().flatten().fold(0_u64, |made, _| made + 1);
     let credits = finished.credits();
     let (plan, owner) = (generation.plan(), generation.owner());
-    house.metrics.generation_ended(&owner.team, &plan.class, outcome, took);
-    house.metrics.images_made(&owner.team, &plan.class.model, made, credits);
+    let (model, quality) = (plan.class.model.as_str(), plan.class.quality.name());
+    house.metrics.generation(&owner.team, model, quality, outcome, took.as_secs_f64());
+    house.metrics.images(&owner.team, model, made, credits);
     tracing::info!(
         generation_id = %generation.id(),
         team = %owner.team,
-        model = %plan.class.model,
+        model,
         outcome,
         images = made,
         credits = %credits,

@@ -265,7 +265,7 @@ impl Actor {
 
     fn close(&mut self, watch: Watch, task: Task, age: Duration) {
         let last_running = watch.running_at.unwrap_or_default();
-        self.metrics.task_noticed(watch.looks, age.saturating_sub(last_running));
+        self.metrics.noticed(watch.looks, age.saturating_sub(last_running).as_secs_f64());
         if task.status == TaskStatus::Completed {
             let history = self.histories.of(&watch.task.class);
             if watch.hints.probe && watch.running_at.is_none() {

@@ -1,0 +1,294 @@
+//! The watcher against a scripted upstream, on paused time: days of polling in milliseconds, true lags known.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::*;
+use crate::evolink::{CallError, CallFuture, Credit, TaskError, TaskStatus, TaskUsage, UpstreamKey};
+use crate::image::{Quality, Tier};
+
+#[derive(Default)]
+struct Fake {
+    ends: Mutex<HashMap<TaskId, Instant>>,
+    looks: Mutex<HashMap<TaskId, u32>>,
+    calls: Mutex<Vec<Instant>>,
+    /// Errors to answer first, in order.
+    errors: Mutex<VecDeque<CallError>>,
+    no_batch: bool,
+    /// Completed tasks show their links only from this look on.
+    linkless: u32,
+}
+
+impl Fake {
+    fn answer(&self, id: &TaskId) -> Option<Task> {
+        let end = *self.ends.lock().unwrap().get(id)?;
+        let mut looks = self.looks.lock().unwrap();
+        let looks = looks.entry(id.clone()).or_default();
+        *looks += 1;
+        let done = Instant::now() >= end;
+        let links = if done && *looks > self.linkless { vec!["https://media.test/a.png".to_owned()] } else { vec![] };
+        Some(Task {
+            id: id.clone(),
+            status: if done { TaskStatus::Completed } else { TaskStatus::Processing },
+            progress: None,
+            links,
+            error: None::<TaskError>,
+            estimated: None,
+            usage: TaskUsage::default(),
+        })
+    }
+
+    fn called(&self) -> Result<(), CallError> {
+        self.calls.lock().unwrap().push(Instant::now());
+        self.errors.lock().unwrap().pop_front().map_or(Ok(()), Err)
+    }
+}
+
+/// Half a round trip.
+const TRIP: Duration = Duration::from_millis(10);
+
+impl Upstream for Fake {
+    fn create<'a>(&'a self, _: &'a UpstreamKey, _: Bytes, _: Duration) -> CallFuture<'a, Task> {
+        Box::pin(async { Err(CallError::Missing) })
+    }
+
+    fn task<'a>(&'a self, id: &'a TaskId) -> CallFuture<'a, Task> {
+        Box::pin(async move {
+            tokio::time::sleep(TRIP).await;
+            self.called()?;
+            let task = self.answer(id).ok_or(CallError::TaskNotFound);
+            tokio::time::sleep(TRIP).await;
+            task
+        })
+    }
+
+    fn batch<'a>(&'a self, ids: &'a [TaskId]) -> CallFuture<'a, Vec<Task>> {
+        Box::pin(async move {
+            tokio::time::sleep(TRIP).await;
+            self.called()?;
+            if self.no_batch {
+                return Err(CallError::Missing);
+            }
+            let tasks = ids.iter().filter_map(|id| self.answer(id)).collect();
+            tokio::time::sleep(TRIP).await;
+            Ok(tasks)
+        })
+    }
+
+    fn credits(&self) -> CallFuture<'_, Credit> {
+        Box::pin(async { Err(CallError::Missing) })
+    }
+}
+
+struct Bench {
+    fake: Arc<Fake>,
+    watcher: Watcher,
+    _actor: JoinSet<()>,
+}
+
+fn options() -> WatchOptions {
+    WatchOptions {
+        bounds: PollBounds { min: Duration::from_millis(500), max: Duration::from_secs(8) },
+        per_second: 10,
+        batching: Batching::Auto,
+        task_timeout: Duration::from_secs(900),
+    }
+}
+
+fn bench(fake: Fake, options: WatchOptions) -> Bench {
+    let fake = Arc::new(fake);
+    let upstream: Arc<dyn Upstream> = Arc::clone(&fake) as _;
+    let (watcher, actor) = Watcher::new(upstream, options, Arc::new(Metrics::new()));
+    let mut owner = JoinSet::new();
+    owner.spawn(actor);
+    Bench { fake, watcher, _actor: owner }
+}
+
+/// One watched task: how long it took, how late its end was noticed, how often it was looked at.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    took: f64,
+    lag: f64,
+    looks: u32,
+}
+
+impl Bench {
+    async fn one(&self, number: usize, takes: Duration) -> Seen {
+        let id = TaskId::new(format!("task-unified-1-{number}"));
+        let created = Instant::now();
+        self.fake.ends.lock().unwrap().insert(id.clone(), created + takes);
+        let task = Watched {
+            id: id.clone(),
+            class: TaskClass { model: "gpt-image-2".into(), quality: Quality::Medium, tier: Tier::K1 },
+            created,
+            estimated: Some(Duration::from_secs(100)),
+            typical: (Duration::from_secs(10), Duration::from_secs(30)),
+        };
+        let ended = self.watcher.ended(task).await;
+        assert!(matches!(ended, Some(Ended::Task(ref task)) if !task.links.is_empty()), "{ended:?}");
+        let looks = self.fake.looks.lock().unwrap()[&id];
+        Seen { took: takes.as_secs_f64(), lag: (created.elapsed() - takes).as_secs_f64(), looks }
+    }
+
+    /// `count` tasks, `at_once` of them at a time; the durations drawn by `draw`.
+    async fn many(&self, count: usize, at_once: usize, mut draw: impl FnMut() -> f64) -> Vec<Seen> {
+        let gate = tokio::sync::Semaphore::new(at_once);
+        let durations: Vec<_> = (0..count).map(|_| Duration::from_secs_f64(draw())).collect();
+        let tasks = durations.iter().enumerate().map(async |(number, takes)| {
+            let _place = gate.acquire().await;
+            self.one(number, *takes).await
+        });
+        futures_util::future::join_all(tasks).await
+    }
+
+    fn calls_in_any_second(&self) -> usize {
+        let calls = self.fake.calls.lock().unwrap();
+        let within = |start: &Instant| calls.iter().filter(|at| *at >= start && **at < *start + Duration::from_secs(1)).count();
+        calls.iter().map(within).max().unwrap_or_default()
+    }
+}
+
+fn percentile(mut values: Vec<f64>, share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * share).ceil() as usize]
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let values: Vec<_> = values.collect();
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// What remains of each lag after its allowance: a share of the generation's time, or so many seconds.
+fn over(seen: &[Seen], share: f64, floor: f64) -> Vec<f64> {
+    seen.iter().map(|seen| seen.lag / (seen.took * share).max(floor)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn evenly_spread_durations_are_noticed_in_time_with_few_looks() {
+    for seed in 1..=3 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let bench = bench(Fake::default(), options());
+        let seen = bench.many(600, 32, || rng.random_range(10.0..30.0)).await;
+        let seen = &seen[50..];
+        let (p95, average) = (percentile(over(seen, 0.07, 0.5), 0.95), mean(over(seen, 0.04, 0.25).into_iter()));
+        let most = seen.iter().map(|seen| seen.looks).max().unwrap();
+        println!("seed {seed}: p95 {p95:.2} and mean {average:.2} of the allowance, at most {most} looks, mean {:.1}, {} calls in any second",
+            mean(seen.iter().map(|seen| f64::from(seen.looks))), bench.calls_in_any_second());
+        assert!(p95 <= 1.0 && average <= 1.0 && most <= 24);
+        assert!(bench.calls_in_any_second() <= 10);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn durations_that_hardly_vary_need_few_looks() {
+    for (seed, middle) in [(1, 2.0), (2, 6.0), (3, 10.0), (4, 25.0)] {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let bench = bench(Fake::default(), options());
+        let seen = bench.many(400, 8, || middle * rng.random_range(0.99..1.01)).await;
+        let seen = &seen[100..];
+        let p95 = percentile(seen.iter().map(|seen| seen.lag).collect(), 0.95);
+        let looks = mean(seen.iter().map(|seen| f64::from(seen.looks)));
+        println!("seed {seed}, {middle} s: p95 lag {p95:.3} s, {looks:.2} looks");
+        assert!(p95 < 0.5 && looks < 3.0 + middle / 8.0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_that_become_faster_are_noticed_soon() {
+    let bench = bench(Fake::default(), options());
+    bench.many(64, 8, || 7.0).await;
+    let seen = bench.many(100, 4, || 2.0).await;
+    let late = seen.iter().filter(|seen| seen.lag > 1.0).count();
+    println!("{late} of 100 noticed late");
+    assert!(late <= 25);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_start_looks_first_after_three_seconds_however_long_the_estimate() {
+    let bench = bench(Fake::default(), options());
+    let seen = bench.one(0, Duration::from_secs(1)).await;
+    assert!(seen.lag <= 2.1 && seen.looks == 1, "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_start_looks_at_most_24_times_at_a_task_of_30_seconds() {
+    let bench = bench(Fake::default(), options());
+    let seen = bench.one(0, Duration::from_secs(30)).await;
+    assert!(seen.looks <= 24, "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_budget_holds_with_single_reads_and_hundreds_of_tasks() {
+    let mut rng = StdRng::seed_from_u64(7);
+    let fake = Fake { no_batch: true, ..Fake::default() };
+    let bench = bench(fake, options());
+    bench.many(300, 100, || rng.random_range(5.0..15.0)).await;
+    assert!(bench.calls_in_any_second() <= 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failing_looks_are_made_again_until_they_work() {
+    let errors = vec![CallError::Timeout, CallError::Down { status: 500, code: String::new(), retry_after: None }];
+    let fake = Fake { errors: Mutex::new(errors.repeat(5).into()), ..Fake::default() };
+    let bench = bench(fake, options());
+    let seen = bench.one(0, Duration::from_secs(20)).await;
+    assert!(seen.lag < 9.0, "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_pauses_every_look() {
+    let busy = CallError::Busy { retry_after: Some(Duration::from_secs(20)) };
+    let bench = bench(Fake { errors: Mutex::new([busy].into()), ..Fake::default() }, options());
+    let begin = Instant::now();
+    bench.many(5, 5, || 5.0).await;
+    let calls = bench.fake.calls.lock().unwrap();
+    let second = calls[1] - begin;
+    assert!(second >= Duration::from_secs(22), "{second:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_completed_task_without_links_is_read_again() {
+    let bench = bench(Fake { linkless: 3, ..Fake::default() }, options());
+    let seen = bench.one(0, Duration::from_secs(1)).await;
+    assert_eq!(seen.looks, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_nobody_knows_any_more_is_given_up_after_a_few_looks() {
+    let bench = bench(Fake::default(), options());
+    let task = Watched {
+        id: TaskId::new("task-unified-1-lost"),
+        class: TaskClass { model: "gpt-image-2".into(), quality: Quality::Low, tier: Tier::K1 },
+        created: Instant::now(),
+        estimated: None,
+        typical: (Duration::from_secs(5), Duration::from_secs(15)),
+    };
+    assert_eq!(bench.watcher.ended(task).await, Some(Ended::Gone));
+    assert_eq!(bench.fake.calls.lock().unwrap().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn past_its_time_a_task_is_looked_at_once_a_minute() {
+    let bench = bench(Fake::default(), options());
+    let seen = bench.one(0, Duration::from_secs(2000)).await;
+    assert!(seen.lag <= 61.0, "{seen:?}");
+    let calls = bench.fake.calls.lock().unwrap();
+    let late: Vec<_> = calls.windows(2).map(|pair| pair[1] - pair[0]).rev().take(10).collect();
+    assert!(late.iter().all(|gap| *gap >= Duration::from_secs(58)), "{late:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_nobody_waits_for_is_dropped() {
+    let bench = bench(Fake::default(), options());
+    let left = tokio::time::timeout(Duration::from_secs(1), bench.one(0, Duration::from_secs(600))).await;
+    assert!(left.is_err());
+    tokio::time::sleep(Duration::from_secs(900)).await;
+    assert!(bench.fake.calls.lock().unwrap().is_empty());
+}
