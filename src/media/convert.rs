@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::picture::{Picture, PictureError};
 use super::scale::{self, Fit};
-use crate::image::{Form, Format};
+use crate::image::{Compression, Form, Format};
 
 /// Bytes a decoder may take for each pixel allowed: 16 bits in four channels.
 const DECODED_BYTES_PER_PIXEL: u64 = 8;

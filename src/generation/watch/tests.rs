@@ -235,8 +235,9 @@ async fn the_budget_holds_with_single_reads_and_hundreds_of_tasks() {
 
 #[tokio::test(start_paused = true)]
 async fn failing_looks_are_made_again_until_they_work() {
-    let errors = vec![CallError::Timeout, CallError::Down { status: 500, code: String::new(), retry_after: None }];
-    let fake = Fake { errors: Mutex::new(errors.repeat(5).into()), ..Fake::default() };
+    let down = CallError::Down { status: 500, code: String::new(), retry_after: None };
+    let errors = [CallError::Timeout, down].into_iter().cycle().take(10).collect();
+    let fake = Fake { errors: Mutex::new(errors), ..Fake::default() };
     let bench = bench(fake, options());
     let seen = bench.one(0, Duration::from_secs(20)).await;
     assert!(seen.lag < 9.0, "{seen:?}");

@@ -1,6 +1,7 @@
 use image::{Rgba, RgbaImage};
 
 use super::*;
+use crate::image::Pixels;
 use crate::media::picture::samples;
 use crate::media::sniff::has_alpha;
 
