@@ -55,7 +55,7 @@ impl Default for Limits {
             connections: 20_000,
             first_head: Duration::from_secs(10),
             later_head: Duration::from_secs(75),
-            write_idle: Duration::from_secs(60),
+            write_idle: Duration::from_mins(1),
             head_bytes: 64 * 1024,
             headers: 100,
             tcp_keepalive: Duration::from_secs(45),

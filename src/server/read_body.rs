@@ -33,7 +33,7 @@ pub struct BodyLimits {
 impl BodyLimits {
     /// `bytes_max` with the usual patience: 60 s in all, 30 s for a pause.
     pub const fn new(bytes_max: u64) -> Self {
-        Self { bytes_max, time_max: Duration::from_secs(60), idle_max: Duration::from_secs(30) }
+        Self { bytes_max, time_max: Duration::from_mins(1), idle_max: Duration::from_secs(30) }
     }
 }
 

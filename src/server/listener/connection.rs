@@ -107,10 +107,10 @@ async fn finish(stream: GuardedStream, end: &End, has_unread: bool, signs: &Sign
     let stream = stream.into_inner();
     match (end, refused) {
         (End::NoFirstHead, _) if has_unread => refuse(stream, 408).await,
-        (End::NoFirstHead, _) => {} // Nothing came: nobody to answer.
         (End::Over(_), Some(status)) => refuse(stream, status).await,
         (End::Over(true), None) if signs.closing.load(Ordering::Acquire) => linger(stream).await,
-        (End::Over(_), None) => {}
+        // Nobody to answer, or an end that the client made or knows of.
+        (End::NoFirstHead | End::Over(_), _) => {}
     }
 }
 

@@ -23,7 +23,7 @@ const LAST_GET: &str = "GET /echo HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r
 /// Answers with its method, path and body.
 async fn echo(request: axum::extract::Request) -> String {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes().len()).unwrap_or(0);
+    let body = body.collect().await.map_or(0, |body| body.to_bytes().len());
     format!("<{} {} {body}>", parts.method, parts.uri.path())
 }
 
