@@ -1,0 +1,50 @@
+//! What a request learns about itself on its way in, for the log and the metrics.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// The team that a request was charged to; in an answer's extensions.
+#[derive(Debug, Clone)]
+pub struct TeamLabel(pub Arc<str>);
+
+/// Notes about one request, in its extensions.
+///
+/// Unlike an answer's extensions it also reaches the log when the client left before there was an answer. Clones
+/// share the notes; each note is taken once, the first counts.
+#[derive(Debug, Clone, Default)]
+pub struct Trail(Arc<Notes>);
+
+#[derive(Debug, Default)]
+struct Notes {
+    team: OnceLock<Arc<str>>,
+    cache: OnceLock<&'static str>,
+    waited: OnceLock<Duration>,
+}
+
+impl Trail {
+    pub fn set_team(&self, team: Arc<str>) {
+        self.0.team.get_or_init(|| team);
+    }
+
+    /// `hit`, `miss`, `collapsed` or `bypass`.
+    pub fn set_cache(&self, cache: &'static str) {
+        self.0.cache.get_or_init(|| cache);
+    }
+
+    /// The time spent waiting for upstream; the rest is the gateway's own.
+    pub fn set_waited(&self, waited: Duration) {
+        self.0.waited.get_or_init(|| waited);
+    }
+
+    pub(super) fn team(&self) -> Option<&str> {
+        self.0.team.get().map(AsRef::as_ref)
+    }
+
+    pub(super) fn cache(&self) -> Option<&'static str> {
+        self.0.cache.get().copied()
+    }
+
+    pub(super) fn waited(&self) -> Option<Duration> {
+        self.0.waited.get().copied()
+    }
+}

@@ -1,0 +1,191 @@
+//! Reads a JSON request's body into memory, within named bounds.
+//!
+//! Knows nothing of what the JSON means. Bodies held by all requests together are bounded by one [`BodyBudget`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+
+use crate::fault::{Fault, FaultKind};
+
+/// Grain of the budget; a semaphore counts to 2^29 at least on 32-bit machines, so bytes would not do.
+const GRAIN: u64 = 1024;
+/// What is set aside before the first byte came; more only as the client really sends.
+const FIRST_CAPACITY: u64 = 64 * 1024;
+
+/// Bounds of one body.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimits {
+    pub bytes_max: u64,
+    /// From the first read to the last.
+    pub time_max: Duration,
+    /// Longest pause between two pieces.
+    pub idle_max: Duration,
+}
+
+impl BodyLimits {
+    /// `bytes_max` with the usual patience: 60 s in all, 30 s for a pause.
+    pub const fn new(bytes_max: u64) -> Self {
+        Self { bytes_max, time_max: Duration::from_mins(1), idle_max: Duration::from_secs(30) }
+    }
+}
+
+/// Bytes of request bodies that may be held at once, all requests together (`server.max_buffered`).
+#[derive(Debug, Clone)]
+pub struct BodyBudget(Arc<Semaphore>);
+
+impl BodyBudget {
+    pub fn new(bytes: u64) -> Self {
+        let grains = usize::try_from(bytes.div_ceil(GRAIN)).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Semaphore::new(grains)))
+    }
+
+    fn has_room_for(&self, bytes: u64) -> bool {
+        usize::try_from(bytes.div_ceil(GRAIN)).is_ok_and(|grains| grains <= self.0.available_permits())
+    }
+
+    fn take(&self, grains: u64) -> Result<OwnedSemaphorePermit, Fault> {
+        let grains = u32::try_from(grains).map_err(|_| full())?;
+        Arc::clone(&self.0).try_acquire_many_owned(grains).map_err(|_| full())
+    }
+}
+
+/// Reads the body of a JSON request.
+///
+/// The bytes carry their share of `budget` and give it back when the last clone or slice is dropped.
+///
+/// Fails with 415 for another media type or a compressed body, 413 over `limits.bytes_max` (told by Content-Length
+/// already, or while reading), 408 for a slow client, 503 when `budget` is used up, 400 for a body that breaks off.
+pub async fn read_json_body(
+    headers: &HeaderMap,
+    body: Body,
+    limits: &BodyLimits,
+    budget: &BodyBudget,
+) -> Result<Bytes, Fault> {
+    require_json(headers)?;
+    let told = body.size_hint().lower();
+    if told > limits.bytes_max {
+        return Err(too_large(limits));
+    }
+    if !budget.has_room_for(told) {
+        return Err(full());
+    }
+    read(body, told, limits, budget).await
+}
+
+async fn read(mut body: Body, told: u64, limits: &BodyLimits, budget: &BodyBudget) -> Result<Bytes, Fault> {
+    let deadline = Instant::now() + limits.time_max;
+    let mut held = Held::new(told, budget)?;
+    loop {
+        let patience = limits.idle_max.min(deadline.saturating_duration_since(Instant::now()));
+        let frame = timeout(patience, body.frame()).await.map_err(|_| too_slow())?;
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|cause| broken().with_cause(cause))?;
+        let Some(piece) = frame.data_ref() else { continue };
+        if held.length().saturating_add(length_of(piece)) > limits.bytes_max {
+            return Err(too_large(limits));
+        }
+        held.push(piece, budget)?;
+    }
+    Ok(Bytes::from_owner(held))
+}
+
+/// Bytes read so far and the share of the budget that they take.
+struct Held {
+    bytes: Vec<u8>,
+    told: u64,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Held {
+    fn new(told: u64, budget: &BodyBudget) -> Result<Self, Fault> {
+        let capacity = usize::try_from(told.min(FIRST_CAPACITY)).unwrap_or(0);
+        Ok(Self { bytes: Vec::with_capacity(capacity), told, permit: budget.take(0)? })
+    }
+
+    fn length(&self) -> u64 {
+        length_of(&self.bytes)
+    }
+
+    /// The share is taken for bytes that came, not for bytes announced: who announces much and sends little would
+    /// otherwise shut everybody out.
+    fn push(&mut self, piece: &[u8], budget: &BodyBudget) -> Result<(), Fault> {
+        let grains = self.length().saturating_add(length_of(piece)).div_ceil(GRAIN);
+        let taken = u64::try_from(self.permit.num_permits()).unwrap_or(u64::MAX);
+        if grains > taken {
+            self.permit.merge(budget.take(grains.saturating_sub(taken))?);
+        }
+        if self.bytes.len() + piece.len() > self.bytes.capacity() {
+            // A told length is reserved at once, so that the last doubling does not hold twice what is counted.
+            let rest = usize::try_from(self.told.saturating_sub(self.length())).unwrap_or(0);
+            self.bytes.reserve(piece.len().max(rest));
+        }
+        self.bytes.extend_from_slice(piece);
+        Ok(())
+    }
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+fn length_of(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), Fault> {
+    let encoded = headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"));
+    if encoded {
+        return Err(unsupported(
+            "Compressed request bodies are not supported. Send the body without `Content-Encoding`.",
+        ));
+    }
+    let essence = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    match essence.as_deref() {
+        Some("application/json") => Ok(()),
+        Some(other) if other.starts_with("application/") && other.ends_with("+json") => Ok(()),
+        _ => Err(unsupported("This endpoint reads JSON. Send `Content-Type: application/json`.")),
+    }
+}
+
+fn unsupported(message: &'static str) -> Fault {
+    Fault::new(FaultKind::UnsupportedMediaType, message)
+}
+
+fn too_large(limits: &BodyLimits) -> Fault {
+    let message = format!("The request body is larger than {} bytes.", limits.bytes_max);
+    Fault::new(FaultKind::TooLarge, message)
+}
+
+fn too_slow() -> Fault {
+    Fault::new(FaultKind::RequestTimeout, "The request body did not arrive in time.")
+}
+
+fn broken() -> Fault {
+    Fault::new(FaultKind::InvalidJson, "The request body could not be read to its end.")
+}
+
+fn full() -> Fault {
+    Fault::new(
+        FaultKind::Overloaded,
+        "The server holds too many request bodies at the moment. Try again shortly.",
+    )
+}
+
+#[cfg(test)]
+mod tests;

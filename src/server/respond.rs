@@ -1,0 +1,125 @@
+//! Writes a [`Fault`] down as the HTTP answer that OpenAI's clients understand.
+//!
+//! The one place that turns a fault into headers and JSON. Status, type, code and whether to repeat are the fault's.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::json;
+
+use crate::fault::{Fault, FaultKind};
+
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+
+/// How a request failed, for the log and the metrics; travels in the answer's extensions.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// [`FaultKind::label`]: a closed set, fit for a metric's label.
+    pub code: &'static str,
+    /// The private cause, for the log only.
+    pub cause: Option<String>,
+}
+
+/// The answer to a failed request: OpenAI's error object and the headers that steer the SDKs' retries.
+pub fn fault_response(fault: &Fault) -> Response {
+    let body = error_body(fault);
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() =
+        StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_LENGTH, body.len().into());
+    let should_retry = if fault.should_retry() { "true" } else { "false" };
+    headers.insert(SHOULD_RETRY, HeaderValue::from_static(should_retry));
+    if let Some(seconds) = fault.retry_after_seconds() {
+        headers.insert(RETRY_AFTER, seconds.into());
+        headers.insert(RETRY_AFTER_MS, seconds.saturating_mul(1000).into());
+    }
+    if fault.kind() == FaultKind::RequestTimeout {
+        // Who was too slow with a body is not waited for any longer.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    let outcome = Outcome { code: fault.kind().label(), cause: fault.cause().map(str::to_owned) };
+    response.extensions_mut().insert(outcome);
+    *response.body_mut() = Body::from(body);
+    response
+}
+
+/// `{"error": {"message", "type", "param", "code"}}` with all four keys, as OpenAI's `ErrorResponse` requires.
+pub fn error_json(fault: &Fault) -> serde_json::Value {
+    json!({"error": {
+        "message": fault.message(),
+        "type": fault.error_type(),
+        "param": fault.param(),
+        "code": fault.code(),
+    }})
+}
+
+/// [`error_json`] as bytes.
+pub fn error_body(fault: &Fault) -> Vec<u8> {
+    error_json(fault).to_string().into_bytes()
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        fault_response(&self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http_body::Body as _;
+
+    use super::*;
+
+    fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+        response.headers().get(name).map(|value| value.to_str().unwrap())
+    }
+
+    #[test]
+    fn a_failure_that_may_be_repeated_says_when() {
+        let fault = Fault::new(FaultKind::NoSlot, "no free place").with_retry_after(Duration::from_secs(7));
+        let response = fault_response(&fault);
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(header(&response, "x-should-retry"), Some("true"));
+        assert_eq!(header(&response, "retry-after"), Some("7"));
+        assert_eq!(header(&response, "retry-after-ms"), Some("7000"));
+    }
+
+    #[test]
+    fn a_final_failure_forbids_the_repetition_and_names_no_time() {
+        let response = fault_response(&Fault::new(FaultKind::Internal, "a bug"));
+        assert_eq!(header(&response, "x-should-retry"), Some("false"));
+        assert_eq!(header(&response, "retry-after"), None);
+        assert_eq!(header(&response, "retry-after-ms"), None);
+    }
+
+    #[test]
+    fn the_error_object_always_has_its_four_keys() {
+        let without = error_json(&Fault::new(FaultKind::InvalidJson, "bad \"JSON\""));
+        assert_eq!(
+            without,
+            json!({"error": {"message": "bad \"JSON\"", "type": "invalid_request_error", "param": null,
+                             "code": "invalid_json"}})
+        );
+        let with = error_json(&Fault::invalid("n", "n is 1 to 10"));
+        assert_eq!(with["error"]["param"], "n");
+    }
+
+    #[test]
+    fn the_length_is_told_and_the_cause_stays_inside() {
+        let fault =
+            Fault::new(FaultKind::UpstreamAccount, "out of order").with_cause("key sk-123 was refused");
+        let response = fault_response(&fault);
+        let length = response.body().size_hint().exact().unwrap();
+        assert_eq!(header(&response, "content-length"), Some(length.to_string().as_str()));
+        let outcome = response.extensions().get::<Outcome>().unwrap();
+        assert_eq!(outcome.code, "upstream_account_error");
+        assert_eq!(outcome.cause.as_deref(), Some("key sk-123 was refused"));
+        assert!(!error_json(&fault).to_string().contains("sk-123"));
+    }
+}
