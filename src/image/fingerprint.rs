@@ -31,7 +31,9 @@ impl Fingerprint {
         encoder.optional(quality.map(super::Quality::name));
         encoder.optional(background.map(super::Background::name));
         encoder.length(references.len());
-        references.iter().for_each(|link| encoder.text(link));
+        for link in references {
+            encoder.text(link);
+        }
         encoder.optional(mask.as_deref());
         encoder.members(native);
         Self(encoder.0.finalize().into())
@@ -107,7 +109,9 @@ impl Encoder {
             Value::Array(items) => {
                 self.byte(5);
                 self.length(items.len());
-                items.iter().for_each(|item| self.value(item));
+                for item in items {
+                    self.value(item);
+                }
             }
             Value::Object(members) => {
                 self.byte(6);

@@ -58,7 +58,7 @@ impl KeyDigest {
 
     /// The first twelve hex digits: enough to name a key in lists and logs.
     pub fn short(&self) -> String {
-        self.0.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+        self.to_string().chars().take(12).collect()
     }
 
     /// Takes the same time wherever the difference is.

@@ -13,8 +13,7 @@ struct Body<'a> {
 #[derive(Serialize)]
 struct Error<'a> {
     message: &'a str,
-    #[serde(rename = "type")]
-    error_type: &'a str,
+    r#type: &'a str,
     param: Option<&'a str>,
     code: &'a str,
 }
@@ -23,7 +22,7 @@ struct Error<'a> {
 pub fn error_body(fault: &Fault) -> Vec<u8> {
     let error = Error {
         message: fault.message(),
-        error_type: fault.error_type(),
+        r#type: fault.error_type(),
         param: fault.param(),
         code: fault.code(),
     };

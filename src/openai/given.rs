@@ -5,9 +5,8 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 
 use crate::fault::Fault;
+use crate::fault::wording::{quote, supported};
 
-/// Characters of a client's value that an error message repeats.
-const ECHO_CHARS_MAX: usize = 64;
 /// Bytes of one link; signed links of the big object stores stay well below.
 const LINK_BYTES_MAX: usize = 8 * 1024;
 
@@ -92,27 +91,6 @@ impl Given {
     }
 }
 
-/// "Supported values are: 'low', 'medium', and 'high'.", as OpenAI writes it.
-pub(crate) fn supported<S: AsRef<str>>(names: &[S]) -> String {
-    let quoted: Vec<_> = names.iter().map(|name| format!("'{}'", name.as_ref())).collect();
-    match quoted.as_slice() {
-        [] => "No value is supported.".to_owned(),
-        [only] => format!("The supported value is: {only}."),
-        [first, second] => format!("Supported values are: {first} and {second}."),
-        [rest @ .., last] => format!("Supported values are: {}, and {last}.", rest.join(", ")),
-    }
-}
-
-/// A client's text inside an error message: quoted, without control characters, cut when long.
-pub(crate) fn quote(text: &str) -> String {
-    let mut shown: String = text.chars().filter(|c| !c.is_control()).take(ECHO_CHARS_MAX + 1).collect();
-    if let Some((end, _)) = shown.char_indices().nth(ECHO_CHARS_MAX) {
-        shown.truncate(end);
-        shown.push('…');
-    }
-    format!("'{shown}'")
-}
-
 fn echo(value: &Value) -> String {
     match value {
         Value::String(text) => quote(text),
@@ -155,7 +133,6 @@ fn link_problem(link: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -213,14 +190,5 @@ mod tests {
             fault.message(),
             format!("Invalid value: 'a{}…'. Expected true or false.", "b".repeat(63))
         );
-    }
-
-    proptest! {
-        #[test]
-        fn quoting_any_text_stays_short_and_printable(text in any::<String>()) {
-            let quoted = quote(&text);
-            prop_assert!(quoted.chars().count() <= ECHO_CHARS_MAX + 3);
-            prop_assert!(!quoted.chars().any(char::is_control));
-        }
     }
 }

@@ -20,8 +20,8 @@ const PARAMETERS: &[(&str, Take)] = &[
     ("prompt", prompt),
     ("model", |params, given| given.text().map(|name| params.request.model = Some(name))),
     ("n", count),
-    ("size", |params, given| size(given).map(|size| params.request.size = Some(size))),
-    ("resolution", |params, given| tier(given).map(|tier| params.request.resolution = Some(tier))),
+    ("size", |params, given| size(&given).map(|size| params.request.size = Some(size))),
+    ("resolution", |params, given| tier(&given).map(|tier| params.request.resolution = Some(tier))),
     ("quality", quality),
     ("background", background),
     ("output_format", format),
@@ -60,13 +60,11 @@ pub(super) fn take(params: &mut GenerationParams, name: &str, value: Value) -> R
     if value.is_null() {
         return Ok(());
     }
-    match PARAMETERS.iter().find(|(known, _)| *known == name) {
-        Some((name, take)) => take(params, Given { name, value }),
-        None => {
-            ignore(&mut params.request.ignored, name);
-            Ok(())
-        }
+    if let Some((name, take)) = PARAMETERS.iter().find(|(known, _)| *known == name) {
+        return take(params, Given { name, value });
     }
+    ignore(&mut params.request.ignored, name);
+    Ok(())
 }
 
 fn prompt(params: &mut GenerationParams, given: Given) -> Result<(), Fault> {
@@ -84,7 +82,7 @@ fn count(params: &mut GenerationParams, given: Given) -> Result<(), Fault> {
     Ok(())
 }
 
-fn size(given: Given) -> Result<Size, Fault> {
+fn size(given: &Given) -> Result<Size, Fault> {
     parse(
         given,
         SizeError::Size,
@@ -92,12 +90,12 @@ fn size(given: Given) -> Result<Size, Fault> {
     )
 }
 
-fn tier(given: Given) -> Result<Tier, Fault> {
+fn tier(given: &Given) -> Result<Tier, Fault> {
     parse(given, SizeError::Tier, "Supported values are: '1K', '2K', and '4K'.")
 }
 
 fn parse<T: std::str::FromStr<Err = SizeError>>(
-    given: Given,
+    given: &Given,
     missing: SizeError,
     expected: &str,
 ) -> Result<T, Fault> {
