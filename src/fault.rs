@@ -9,6 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 mod kind;
+pub mod wording;
 
 pub use kind::FaultKind;
 
@@ -128,7 +129,7 @@ mod tests {
         let overloaded = |pause| Fault::new(FaultKind::Overloaded, "full").with_retry_after(pause).retry_after_seconds();
         assert_eq!(overloaded(Duration::ZERO), Some(1));
         assert_eq!(overloaded(Duration::from_millis(1001)), Some(2));
-        assert_eq!(overloaded(Duration::from_secs(3600)), Some(60));
+        assert_eq!(overloaded(Duration::from_hours(1)), Some(60));
     }
 
     #[test]

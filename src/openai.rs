@@ -1,1 +1,18 @@
-//! (room under construction)
+//! The wire towards clients: OpenAI's request JSON in, OpenAI's answers, errors and model lists out.
+//!
+//! Pure text work: knows the domain's words (`image`, `fault`), nothing of HTTP, of models' abilities, of Evolink.
+//! Start with [`parse_generation`], then [`Answer`].
+
+mod error;
+mod generate;
+mod given;
+mod ignored;
+mod members;
+mod model;
+mod params;
+mod response;
+
+pub use error::error_body;
+pub use generate::{GenerationParams, parse_generation};
+pub use model::{ModelCard, PixelRuleCard, SizesCard, model_body, model_list_body};
+pub use response::{Answer, AnswerImage, Content, ImageFault, Part, Usage};

@@ -1,0 +1,237 @@
+//! The answer to an image request, as pieces of JSON text with the pictures' bytes left between them.
+//!
+//! A picture is base64-encoded only while it is written out, so an answer costs its pictures once, not 2.33 times.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::image::{Background, Format, Pixels, Quality, TokenEstimate};
+
+/// What is told of a finished generation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Unix seconds.
+    pub created: i64,
+    pub images: Vec<AnswerImage>,
+    /// The images that could not be made; empty when all were.
+    pub errors: Vec<ImageFault>,
+    /// Of the pictures as handed over.
+    pub size: Option<Pixels>,
+    /// Effective values, as are the next two.
+    pub quality: Quality,
+    pub background: Background,
+    pub output_format: Format,
+    pub usage: Usage,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnswerImage {
+    pub content: Content,
+}
+
+/// One picture as the client wants it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// The picture's bytes, still to be encoded.
+    Base64(Bytes),
+    Url(String),
+}
+
+/// One image that failed for good beside others that were made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageFault {
+    /// From 0, in the order of the images asked for.
+    pub index: u32,
+    pub code: String,
+    pub message: String,
+}
+
+/// Tokens used by the whole request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub input_text: u64,
+    pub input_image: u64,
+    pub output: u64,
+}
+
+impl Usage {
+    /// What `images` tasks are expected to have used. Input counts once per image, as upstream charges it.
+    pub const fn estimated(tokens: TokenEstimate, images: u64) -> Self {
+        Self {
+            input_text: tokens.input_text.saturating_mul(images),
+            input_image: tokens.input_image.saturating_mul(images),
+            output: tokens.output.saturating_mul(images),
+        }
+    }
+}
+
+/// A piece of an answer: text as it stands, or bytes to be written in base64.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    Text(Bytes),
+    Base64(Bytes),
+}
+
+impl Answer {
+    /// The pieces that, written one after the other, are the JSON object.
+    pub fn parts(&self) -> Vec<Part> {
+        let mut parts = Vec::with_capacity(self.images.len() * 2 + 1);
+        let mut text = format!("{{\"created\":{},\"data\":[", self.created);
+        for (index, image) in self.images.iter().enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            match &image.content {
+                Content::Url(url) => {
+                    text.push_str("{\"url\":");
+                    text.push_str(&json(url));
+                    text.push('}');
+                }
+                Content::Base64(picture) => {
+                    text.push_str("{\"b64_json\":\"");
+                    parts.push(Part::Text(std::mem::take(&mut text).into()));
+                    parts.push(Part::Base64(picture.clone()));
+                    text.push_str("\"}");
+                }
+            }
+        }
+        text.push_str("],");
+        // The members after `data`, without their opening brace.
+        text.push_str(json(&self.rest()).trim_start_matches('{'));
+        parts.push(Part::Text(text.into()));
+        parts
+    }
+
+    fn rest(&self) -> Rest<'_> {
+        let Usage { input_text, input_image, output } = self.usage;
+        Rest {
+            background: self.background.name(),
+            output_format: self.output_format.name(),
+            quality: self.quality.name(),
+            size: self.size.map(|size| size.to_string()),
+            usage: UsageBody {
+                input_tokens: input_text + input_image,
+                input_tokens_details: Details { image_tokens: input_image, text_tokens: input_text },
+                output_tokens: output,
+                output_tokens_details: Details { image_tokens: output, text_tokens: 0 },
+                total_tokens: input_text + input_image + output,
+            },
+            errors: &self.errors,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Rest<'a> {
+    background: &'static str,
+    output_format: &'static str,
+    quality: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<String>,
+    usage: UsageBody,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [ImageFault],
+}
+
+/// Both details are always there: typed clients index into them.
+#[derive(Serialize)]
+struct UsageBody {
+    input_tokens: u64,
+    input_tokens_details: Details,
+    output_tokens: u64,
+    output_tokens_details: Details,
+    total_tokens: u64,
+}
+
+#[derive(Serialize)]
+struct Details {
+    image_tokens: u64,
+    text_tokens: u64,
+}
+
+/// Plain structs of strings and numbers always serialize.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn answer(images: Vec<Content>) -> Answer {
+        Answer {
+            created: 1_790_000_000,
+            images: images.into_iter().map(|content| AnswerImage { content }).collect(),
+            errors: Vec::new(),
+            size: Some(Pixels::new(1024, 1024)),
+            quality: Quality::Medium,
+            background: Background::Opaque,
+            output_format: Format::Png,
+            usage: Usage { input_text: 5, input_image: 7, output: 1756 },
+        }
+    }
+
+    fn written(answer: &Answer) -> String {
+        let text = |part: Part| match part {
+            Part::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
+            Part::Base64(bytes) => base64_simd::STANDARD.encode_to_string(&bytes),
+        };
+        answer.parts().into_iter().map(text).collect()
+    }
+
+    fn read(answer: &Answer) -> Value {
+        serde_json::from_str(&written(answer)).unwrap()
+    }
+
+    #[test]
+    fn an_answer_is_openais_object_with_effective_values_and_usage() {
+        insta::assert_snapshot!(
+            written(&answer(vec![Content::Base64(Bytes::from_static(b"picture"))])),
+            @r#"{"created":1790000000,"data":[{"b64_json":"cGljdHVyZQ=="}],"background":"opaque","output_format":"png","quality":"medium","size":"1024x1024","usage":{"input_tokens":12,"input_tokens_details":{"image_tokens":7,"text_tokens":5},"output_tokens":1756,"output_tokens_details":{"image_tokens":1756,"text_tokens":0},"total_tokens":1768}}"#
+        );
+    }
+
+    #[test]
+    fn each_item_has_its_picture_or_its_link_never_both() {
+        let url = "https://example.com/a.png?x=\"1\"";
+        let images = vec![Content::Base64(Bytes::from_static(b"a")), Content::Url(url.to_owned())];
+        assert_eq!(read(&answer(images))["data"], json!([{"b64_json": "YQ=="}, {"url": url}]));
+    }
+
+    #[test]
+    fn pictures_are_handed_on_without_a_copy() {
+        let picture = Bytes::from(vec![7; 1024]);
+        let parts = answer(vec![Content::Base64(picture.clone())]).parts();
+        let Part::Base64(handed) = &parts[1] else { panic!("{parts:?}") };
+        assert_eq!(handed.as_ptr(), picture.as_ptr());
+    }
+
+    #[test]
+    fn failed_images_are_told_only_when_there_are_some() {
+        let mut partial = answer(vec![Content::Url("https://example.com/a".to_owned())]);
+        assert_eq!(read(&partial).get("errors"), None);
+        partial.errors.push(ImageFault {
+            index: 1,
+            code: "service_error".into(),
+            message: "It failed.".into(),
+        });
+        let expected = json!([{"index": 1, "code": "service_error", "message": "It failed."}]);
+        assert_eq!(read(&partial)["errors"], expected);
+    }
+
+    #[test]
+    fn an_unknown_size_is_left_out() {
+        let mut answer = answer(Vec::new());
+        answer.size = None;
+        assert_eq!(read(&answer).get("size"), None);
+        assert_eq!(read(&answer)["data"], json!([]));
+    }
+
+    #[test]
+    fn estimated_usage_counts_the_input_once_per_image() {
+        let tokens = TokenEstimate { input_text: 3, input_image: 10, output: 196 };
+        assert_eq!(Usage::estimated(tokens, 4), Usage { input_text: 12, input_image: 40, output: 784 });
+    }
+}
