@@ -2,10 +2,22 @@
 //!
 //! Knows Evolink's pages with their traps (tolerant reading, one table of errors, idempotent creates) and nothing of
 //! clients, quotas or HTTP servers. Start with [`Upstream`], the four calls the rest of the house makes; the real
-//! thing behind it is [`Client`].
+//! thing behind it is [`Client`]. An answer goes through `exchange` (bounds, time-outs), then `decode` (what it says),
+//! with `problem` for everything that is not a task; `failure` says it to a client of the gateway.
 
+mod clean;
+mod client;
+mod decode;
+mod exchange;
+mod failure;
+mod problem;
 mod task;
 mod upstream;
+mod wire;
 
+pub use clean::{CLIENT_MESSAGE_CHARS_MAX, client_message};
+pub use client::{BATCH_IDS_MAX, Client, ClientError, Options};
+pub use failure::{create_fault, retryable, task_fault};
 pub use task::{Task, TaskError, TaskId, TaskStatus, TaskUsage};
 pub use upstream::{CallError, CallFuture, CreateBody, Credit, Proof, Refusal, Upstream, UpstreamKey};
+pub use wire::create_body;

@@ -48,7 +48,8 @@ pub enum Proof {
 /// Why Evolink said no for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// 400 and the like: the request is at fault.
+    /// 400 and the like: the request is at fault. With the code `idempotency_conflict` (one key, two bodies) the
+    /// gateway itself is.
     BadRequest,
     /// The safety filter, by code, whatever the status.
     Moderation,
@@ -89,10 +90,14 @@ impl CallError {
     /// What this proves when it came from a create.
     pub const fn proof(&self) -> Proof {
         match self {
-            Self::Connect(_) | Self::Busy { .. } | Self::Refused { .. } | Self::Missing | Self::TaskNotFound => {
-                Proof::NotBought
+            Self::Connect(_)
+            | Self::Busy { .. }
+            | Self::Refused { .. }
+            | Self::Missing
+            | Self::TaskNotFound => Proof::NotBought,
+            Self::Broken(_) | Self::Timeout | Self::Down { .. } | Self::Open | Self::Malformed { .. } => {
+                Proof::Unknown
             }
-            Self::Broken(_) | Self::Timeout | Self::Down { .. } | Self::Open | Self::Malformed { .. } => Proof::Unknown,
         }
     }
 
@@ -130,7 +135,12 @@ pub type CallFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, CallError>> +
 /// Evolink, as the gateway sees it. Each call is one try with its own deadline; repeating is the caller's business.
 pub trait Upstream: Send + Sync + 'static {
     /// POST /v1/images/generations. `patience` bounds this one try.
-    fn create<'a>(&'a self, key: &'a UpstreamKey, body: CreateBody, patience: Duration) -> CallFuture<'a, Task>;
+    fn create<'a>(
+        &'a self,
+        key: &'a UpstreamKey,
+        body: CreateBody,
+        patience: Duration,
+    ) -> CallFuture<'a, Task>;
     /// GET /v1/tasks/{id}.
     fn task<'a>(&'a self, id: &'a TaskId) -> CallFuture<'a, Task>;
     /// POST /v1/tasks/batch with 1 to 50 ids; unknown ones are absent from the answer.
