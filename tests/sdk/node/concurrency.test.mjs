@@ -4,14 +4,14 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { assertPicture, decode, digest } from './pictures.mjs';
-import { FAST, Stack, newPrompt } from './stack.mjs';
+import { Stack, newPrompt } from './stack.mjs';
 
 const CALLS = 100;
 const SIZES = ['1024x640', '640x1024', '832x832'];
 
 let stack;
 before(async () => {
-  stack = await Stack.start(FAST);
+  stack = await Stack.start();
 });
 after(() => stack?.stop());
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { assertPicture, decode, digest, fetched } from './pictures.mjs';
-import { FAST, Stack, imageSize, newPrompt } from './stack.mjs';
+import { Stack, imageSize, newPrompt } from './stack.mjs';
 
 const MODEL = 'gpt-image-2';
 const LOWEST_UPSTREAM_AREA = 655_360; // pixels; below it Evolink refuses
@@ -12,7 +12,7 @@ const LOWEST_UPSTREAM_AREA = 655_360; // pixels; below it Evolink refuses
 let stack;
 let client;
 before(async () => {
-  stack = await Stack.start(FAST);
+  stack = await Stack.start();
   ({ client } = stack.client());
 });
 after(() => stack?.stop());
@@ -154,7 +154,7 @@ test('the answer carries its headers', async () => {
   assert.deepEqual(ignored.sort(), ['style', 'user']);
 });
 
-for (const fault of ['[create:429;retry-after=1*1]', '[create:lost*1]']) {
+for (const fault of ['[create:429*1;retry-after=1]', '[create:lost*1]', '[media:truncated*1]']) {
   test(`one call stays one request and one task through ${fault}`, async () => {
     const prompt = newPrompt(fault);
     const { client: counted, sent } = stack.client();

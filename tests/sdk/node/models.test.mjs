@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { FAST, OpenAI, Stack } from './stack.mjs';
+import { OpenAI, Stack } from './stack.mjs';
 
 const MODEL = 'gpt-image-2';
 
 let stack;
 before(async () => {
-  stack = await Stack.start(FAST);
+  stack = await Stack.start();
 });
 after(() => stack?.stop());
 

@@ -16,10 +16,9 @@ export const { imageSize } = packages('image-size');
 
 export const TEAM_KEY = 'sk-team-design';
 export const EXPIRED_KEY = 'sk-team-expired';
-export const FAST = 50; // tasks take a few hundred milliseconds
-export const SLOW = 3; // a low-quality 1K task takes 1.7 to 5 s
 
 const CONFIG = fileURLToPath(new URL('../gateway.yaml', import.meta.url));
+const SPEED = '50'; // tasks take a few hundred milliseconds
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 20_000;
 
@@ -29,9 +28,11 @@ class Process {
     this.name = name;
     this.paths = [join(folder, `${name}.out`), join(folder, `${name}.err`)];
     const [out, err] = this.paths.map((path) => openSync(path, 'w'));
+    // A developer's own settings must not reach the binary under test.
+    const clean = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('EVOLINK_')));
     this.child = spawn(process.env.EVOLINK_GATEWAY_BIN, args, {
       cwd: folder,
-      env: { ...process.env, ...env },
+      env: { ...clean, ...env },
       stdio: ['ignore', out, err],
     });
     closeSync(out);
@@ -78,8 +79,8 @@ function simulatorUrl(process) {
 function gatewayAddresses(process) {
   for (const line of process.err.split('\n').filter((text) => text.startsWith('{') && text.endsWith('}'))) {
     const entry = JSON.parse(line);
-    const fields = { ...entry, ...entry.fields };
-    if (fields.message === 'listening') return { api: `http://${fields.api}`, admin: `http://${fields.admin}` };
+    if (entry.message !== 'listening') continue;
+    return { api: `http://${entry.fields.api}`, admin: `http://${entry.fields.admin}` };
   }
   return undefined;
 }
@@ -92,11 +93,11 @@ async function isReady(url) {
 
 /** A simulator and a gateway. `api` and `admin` are the gateway's base URLs, `upstream` the simulator's. */
 export class Stack {
-  static async start(speed) {
+  static async start() {
     const stack = new Stack();
     stack.folder = mkdtempSync(join(tmpdir(), 'evolink-gateway-sdk-'));
     try {
-      await stack.#start(speed);
+      await stack.#start();
     } catch (error) {
       stack.gateway?.child.kill('SIGKILL');
       stack.simulator?.child.kill('SIGKILL');
@@ -105,8 +106,8 @@ export class Stack {
     return stack;
   }
 
-  async #start(speed) {
-    const flags = ['--speed', String(speed), '--estimated-time', '0', '--seed', '7'];
+  async #start() {
+    const flags = ['--speed', SPEED, '--estimated-time', '0', '--seed', '7'];
     this.simulator = new Process('simulator', ['simulate', '--listen', '127.0.0.1:0', ...flags], this.folder);
     this.upstream = await this.simulator.waitFor(simulatorUrl);
     const env = { SIMULATOR_URL: this.upstream, STATE_DIR: join(this.folder, 'state') };

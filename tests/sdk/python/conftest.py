@@ -11,24 +11,15 @@ import pytest
 
 from stack import TEAM_KEY, Stack
 
-FAST = 50  # tasks take a few hundred milliseconds
-SLOW = 3  # a low-quality 1K task takes 1.7 to 5 s
-
-
-def _running(tmp_path_factory, speed: int):
-    stack = Stack(tmp_path_factory.mktemp("stack"), speed)
-    yield stack
-    stack.stop()
-
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
-    yield from _running(tmp_path_factory, FAST)
-
-
-@pytest.fixture(scope="session")
-def slow_stack(tmp_path_factory):
-    yield from _running(tmp_path_factory, SLOW)
+    try:
+        stack = Stack(tmp_path_factory.mktemp("stack"))
+    except Exception as reason:  # said once, not by every test
+        pytest.exit(f"the binary under test does not start: {reason}", returncode=1)
+    yield stack
+    stack.stop()
 
 
 class Sent(list):

@@ -17,6 +17,7 @@ import httpx
 CONFIG = Path(__file__).resolve().parent.parent / "gateway.yaml"
 START_DEADLINE_S = 20.0
 STOP_DEADLINE_S = 20.0
+SPEED = "50"  # tasks take a few hundred milliseconds
 TEAM_KEY = "sk-team-design"
 EXPIRED_KEY = "sk-team-expired"
 
@@ -28,6 +29,8 @@ class Process:
         self.name = name
         self.out = folder / f"{name}.out"
         self.err = folder / f"{name}.err"
+        # A developer's own settings must not reach the binary under test.
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("EVOLINK_")}
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.child = subprocess.Popen(
                 [os.environ["EVOLINK_GATEWAY_BIN"], *arguments],
@@ -35,7 +38,7 @@ class Process:
                 stdout=out,
                 stderr=err,
                 cwd=folder,
-                env={**os.environ, **(env or {})},
+                env={**clean, **(env or {})},
             )
 
     def wait_for(self, find):
@@ -74,9 +77,8 @@ def _gateway_addresses(process: Process) -> tuple[str, str] | None:
             entry = json.loads(line)
         except ValueError:
             continue
-        fields = {**entry, **entry.get("fields", {})}
-        if fields.get("message") == "listening":
-            return f"http://{fields['api']}", f"http://{fields['admin']}"
+        if entry.get("message") == "listening":
+            return f"http://{entry['fields']['api']}", f"http://{entry['fields']['admin']}"
     return None
 
 
@@ -93,9 +95,9 @@ def _ready(url: str):
 class Stack:
     """A simulator and a gateway. `api` and `admin` are the gateway's base URLs, `upstream` the simulator's."""
 
-    def __init__(self, folder: Path, speed: int):
+    def __init__(self, folder: Path):
         self.simulator = Process(
-            ["simulate", "--listen", "127.0.0.1:0", "--speed", str(speed), "--estimated-time", "0", "--seed", "7"],
+            ["simulate", "--listen", "127.0.0.1:0", "--speed", SPEED, "--estimated-time", "0", "--seed", "7"],
             folder,
             "simulator",
         )

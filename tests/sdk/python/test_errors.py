@@ -206,19 +206,19 @@ def test_every_refusal_tells_clients_not_to_retry(raw, prompt):
     assert [answer.headers["x-should-retry"] for answer in refused] == ["false"] * 4
 
 
-def test_a_client_that_leaves_early_gets_its_own_time_out(slow_stack, sent, new_prompt):
-    client = sent.client(slow_stack, timeout=0.5, max_retries=0)
+def test_a_client_that_leaves_early_gets_its_own_time_out(stack, sent, client, new_prompt):
+    hasty = sent.client(stack, timeout=0.5, max_retries=0)
     with pytest.raises(openai.APITimeoutError):
-        client.images.generate(model=MODEL, prompt=new_prompt(), quality="low")
+        hasty.images.generate(model=MODEL, prompt=new_prompt("[latency:2s]"), quality="low")
     assert len(sent) == 1
-    patient = sent.client(slow_stack)
-    result = patient.images.generate(model=MODEL, prompt=new_prompt(), quality="low", size="1024x640")
+    result = client.images.generate(model=MODEL, prompt=new_prompt(), quality="low", size="1024x640")
     assert_picture(decode(result.data[0]), "1024x640")
 
 
-def test_a_client_that_retries_after_its_time_out_gets_the_first_picture(slow_stack, sent, prompt):
-    client = sent.client(slow_stack, timeout=1.0, max_retries=8)
+def test_a_client_that_retries_after_its_time_out_gets_the_first_picture(stack, sent, new_prompt):
+    prompt = new_prompt("[latency:2s]")
+    client = sent.client(stack, timeout=0.7, max_retries=8)
     result = client.images.generate(model=MODEL, prompt=prompt, quality="low", size="1024x640")
     assert_picture(decode(result.data[0]), "1024x640")
     assert len(sent) > 1, "the first request should have timed out"
-    assert len(slow_stack.tasks(prompt)) == 1
+    assert len(stack.tasks(prompt)) == 1

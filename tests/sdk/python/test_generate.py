@@ -203,13 +203,28 @@ def test_one_call_is_one_request_and_one_task(client, sent, stack, prompt):
     assert 16 <= len(task["idempotency_key"]) <= 96
 
 
-def test_a_create_that_was_refused_for_now_is_asked_again(client, sent, stack, new_prompt):
-    prompt = new_prompt("[create:429;retry-after=1*1]")
+PASSING_FAULTS = [
+    "[create:429*1;retry-after=1]",
+    "[create:500*1]",
+    "[create:html*1]",
+    "[create:malformed*1]",
+    "[create:lost*1]",
+    "[poll:500*2]",
+    "[poll:malformed*1]",
+    "[media:truncated*1]",
+    "[done:result_data]",
+]
+
+
+@pytest.mark.parametrize("fault", PASSING_FAULTS)
+def test_a_passing_fault_upstream_costs_neither_a_request_nor_a_task(client, sent, stack, new_prompt, fault):
+    prompt = new_prompt(fault)
     assert_picture(decode(generate(client, prompt, size="1024x640").data[0]), "1024x640")
     assert (len(sent), len(stack.tasks(prompt))) == (1, 1)
 
 
-def test_a_create_whose_answer_was_lost_is_not_bought_twice(client, sent, stack, new_prompt):
-    prompt = new_prompt("[create:lost*1]")
-    assert_picture(decode(generate(client, prompt, size="1024x640").data[0]), "1024x640")
-    assert (len(sent), len(stack.tasks(prompt))) == (1, 1)
+@pytest.mark.parametrize("delivered", ["[media:jpeg]", "[media:webp]"])
+def test_a_picture_upstream_delivers_in_another_format_is_converted(client, new_prompt, delivered):
+    result = generate(client, new_prompt(delivered), size="1024x640", output_format="png")
+    assert result.output_format == "png"
+    assert_picture(decode(result.data[0]), "1024x640", "PNG")
