@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { assertPicture, decode } from './pictures.mjs';
-import { EXPIRED_KEY, OpenAI, Stack, newPrompt } from './stack.mjs';
+import { EXPIRED_KEY, OpenAI, Stack, VISITOR_KEY, newPrompt } from './stack.mjs';
 
 const MODEL = 'gpt-image-2';
 const INVALID = 'invalid_request_error';
@@ -81,6 +81,16 @@ for (const [name, apiKey] of Object.entries({ unknown: 'sk-nobody', expired: EXP
     assert.ok(!caught.message.includes(apiKey));
   });
 }
+
+test('a model the team may not use is forbidden', () =>
+  refused({
+    call: (client) => client.images.generate({ model: MODEL, prompt: newPrompt() }),
+    error: OpenAI.PermissionDeniedError,
+    status: 403,
+    code: 'model_not_allowed',
+    param: 'model',
+    options: { apiKey: VISITOR_KEY },
+  }));
 
 test('an unknown model is not found', () =>
   refused({

@@ -16,6 +16,7 @@ export const { imageSize } = packages('image-size');
 
 export const TEAM_KEY = 'sk-team-design';
 export const EXPIRED_KEY = 'sk-team-expired';
+export const VISITOR_KEY = 'sk-team-visitors'; // may use no model
 
 const CONFIG = fileURLToPath(new URL('../gateway.yaml', import.meta.url));
 const SPEED = '50'; // tasks take a few hundred milliseconds

@@ -20,6 +20,7 @@ STOP_DEADLINE_S = 20.0
 SPEED = "50"  # tasks take a few hundred milliseconds
 TEAM_KEY = "sk-team-design"
 EXPIRED_KEY = "sk-team-expired"
+VISITOR_KEY = "sk-team-visitors"  # may use no model
 
 
 class Process:

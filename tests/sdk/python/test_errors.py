@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from pictures import assert_picture, decode
-from stack import EXPIRED_KEY, TEAM_KEY
+from stack import EXPIRED_KEY, TEAM_KEY, VISITOR_KEY
 
 MODEL = "gpt-image-2"
 INVALID = "invalid_request_error"
@@ -104,6 +104,16 @@ def test_a_wrong_key_is_refused_once(stack, sent, prompt, key):
     assert key not in caught.value.message
     with pytest.raises(openai.AuthenticationError):
         client.models.list()
+    assert len(sent) == 2
+    assert stack.tasks(prompt) == []
+
+
+def test_a_model_the_team_may_not_use_is_forbidden(stack, sent, prompt):
+    client = sent.client(stack, api_key=VISITOR_KEY)
+    with pytest.raises(openai.PermissionDeniedError) as caught:
+        client.images.generate(model=MODEL, prompt=prompt)
+    assert_error(caught.value, 403, "model_not_allowed", "model", INVALID)
+    assert client.models.list().data == []
     assert len(sent) == 2
     assert stack.tasks(prompt) == []
 
