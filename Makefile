@@ -1,0 +1,43 @@
+# The project's verbs; `make` alone lists them. CI calls the same ones.
+CARGO ?= cargo
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test test-rust test-sdk lint fmt fmt-check bench deny ci
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## a gateway and a simulated Evolink: no account, no network
+	$(CARGO) run --release --locked -- demo
+
+run: ## the gateway itself (config/gateway.yaml, or built-in defaults)
+	$(CARGO) run --release --locked -- serve
+
+test: test-rust test-sdk ## all tests
+
+test-rust: ## unit and integration tests
+	$(CARGO) test --locked
+
+# Built together with the tests, the binary has the same dependencies: nothing is compiled a second time.
+test-sdk: ## OpenAI's SDKs (Python, Node.js) against the binary; installs them
+	$(CARGO) build --locked --bins --tests
+	EVOLINK_GATEWAY_BIN="$(TARGET_DIR)/debug/evolink-gateway" tests/sdk/run
+
+lint: ## clippy, warnings are errors
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+fmt: ## format the code
+	$(CARGO) fmt
+
+fmt-check: ## fail if the code is not formatted
+	$(CARGO) fmt --check
+
+bench: ## benchmarks; their figures go to docs/BENCHMARKS.md
+	$(CARGO) bench --locked
+
+deny: ## licences, bans, sources and advisories of all dependencies
+	.ci/deny
+
+ci: ## what CI does
+	.ci/run
