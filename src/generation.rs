@@ -97,7 +97,7 @@ impl Generations {
 
     /// Waits for a generation of this plan: one that was paid for and never delivered to this key, or for a client's
     /// automatic retry the one still running, else a new one.
-    pub fn begin(&self, plan: Plan, owner: Owner, automatic_retry: bool) -> Waiter {
+    pub fn begin(&self, plan: Arc<Plan>, owner: Owner, automatic_retry: bool) -> Waiter {
         let mut registry = self.0.registry.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(generation) = registry.join(&owner, automatic_retry) {
             drop(registry);

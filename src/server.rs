@@ -1,7 +1,62 @@
-//! (room under construction)
+//! The way in: listeners, layers, routes.
+//!
+//! [`api`] is what clients see, [`admin`] what operators see; both are routers that [`listener::serve`] runs. A route
+//! reads its request, asks the rooms below, and writes the answer; it decides nothing about money or time. The story of
+//! an image request is in [`routes::generations`].
 
+mod admin;
+mod answer;
 pub mod drain_body;
+mod gateway;
 pub mod layers;
 pub mod listener;
 pub mod read_body;
 pub mod respond;
+mod routes;
+mod waiting_room;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+pub use admin::admin;
+pub use gateway::{Gateway, Policy, ServerOptions};
+pub use waiting_room::{Place, WaitingRoom};
+
+use crate::fault::{Fault, FaultKind};
+use layers::Layers;
+use listener::Shutdown;
+
+/// The public routes with all layers.
+pub fn api(gateway: Arc<Gateway>, cors_origins: Vec<String>, shutdown: Shutdown) -> Router {
+    let observer = Arc::clone(&gateway) as _;
+    let router = Router::new()
+        .route("/v1/images/generations", post(routes::generations::create))
+        .route("/v1/models", get(routes::models::list))
+        .route("/v1/models/{*id}", get(routes::models::retrieve))
+        .route("/healthz", get(async || "ok\n"))
+        .fallback(unknown_url)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(gateway);
+    layers::apply(router, Layers { cors_origins, shutdown, observer })
+}
+
+async fn unknown_url(method: http::Method, uri: http::Uri) -> Fault {
+    let path: String = uri.path().chars().take(100).collect();
+    Fault::new(
+        FaultKind::UnknownUrl,
+        format!(
+            "Unknown request URL: {method} {path}. This gateway serves POST /v1/images/generations, GET /v1/models and \
+             GET /v1/models/{{id}}."
+        ),
+    )
+}
+
+async fn method_not_allowed(method: http::Method, uri: http::Uri) -> Fault {
+    let path: String = uri.path().chars().take(100).collect();
+    Fault::new(
+        FaultKind::MethodNotAllowed,
+        format!("{method} is not allowed for {path}; the header Allow names what is."),
+    )
+}

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Resolved;
+use super::{ANY_DURATION, Resolved};
 use super::row::Row;
 use super::sizing::{self, Sizing};
 use crate::fault::Fault;
@@ -44,8 +44,11 @@ pub(super) fn plan(resolved: Resolved<'_>, request: ImageRequest, stored: bool) 
     };
     let pixels = sizing::expected(row, &task);
     let tokens = row.tokens.estimate(&task.prompt, task.references.len(), quality, pixels);
+    let class = TaskClass { model: row.model.clone(), quality, tier: pixels.tier() };
     Ok(Plan {
-        class: TaskClass { model: row.model.clone(), quality, tier: pixels.tier() },
+        typical: row.typical_duration(quality, class.tier).unwrap_or(ANY_DURATION),
+        task_timeout: row.task_timeout,
+        class,
         task,
         count: request.count,
         form,

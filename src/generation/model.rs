@@ -106,7 +106,7 @@ struct Audience {
 pub struct Generation {
     id: GenerationId,
     owner: Owner,
-    plan: Plan,
+    plan: Arc<Plan>,
     born: Instant,
     phase: watch::Sender<Phase>,
     audience: Mutex<Audience>,
@@ -115,7 +115,7 @@ pub struct Generation {
 }
 
 impl Generation {
-    pub(super) fn new(plan: Plan, owner: Owner) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, owner: Owner) -> Self {
         Self {
             id: GenerationId(format!("gen_{}", uuid::Uuid::new_v4().simple())),
             owner,

@@ -11,8 +11,7 @@ use super::House;
 use super::create::create;
 use super::model::{Finished, Generation, ImageResult, MadeImage, Phase, Timing};
 use super::watch::{Ended, Watched};
-use crate::catalog;
-use crate::evolink::{CreateBody, Task, TaskStatus, create_body, task_fault};
+use crate::evolink::{CreateBody, Task, TaskError, TaskStatus, create_body, task_fault};
 use crate::fault::{Fault, FaultKind};
 
 /// Runs the generation: one task upstream for each image, side by side.
@@ -82,18 +81,18 @@ async fn end_of(house: &House, generation: &Generation, task: Task) -> Result<Ta
     if task.status.is_terminal() && !(task.status == TaskStatus::Completed && task.links.is_empty()) {
         return Ok(task);
     }
-    let class = generation.plan().class.clone();
+    let plan = generation.plan();
     let watched = Watched {
         id: task.id,
-        typical: catalog::typical_duration(&class),
-        class,
+        class: plan.class.clone(),
+        typical: plan.typical,
         created: Instant::now(),
         estimated: task.estimated,
     };
     let id = watched.id.clone();
     let ended = house.watcher.ended(watched);
     tokio::pin!(ended);
-    let ended = match tokio::time::timeout(house.options.task_timeout, &mut ended).await {
+    let ended = match tokio::time::timeout(plan.task_timeout.unwrap_or(house.options.task_timeout), &mut ended).await {
         Ok(ended) => ended,
         Err(_) => {
             tracing::error!(generation_id = %generation.id(), task_id = %id, "a task is past task_timeout; it is still looked at");
@@ -122,8 +121,15 @@ fn into_image(task: Task) -> ImageResult {
             )
             .with_cause(format_args!("task {} completed without links", task.id))),
         },
-        _ => Err(task_fault(task.status, task.error.as_ref())),
+        TaskStatus::Cancelled => Err(failed(&task, "request_cancelled")),
+        _ => Err(failed(&task, "unknown_error")),
     }
+}
+
+/// Upstream's own error, or where it gives none the code that its status stands for.
+fn failed(task: &Task, code: &str) -> Fault {
+    let stated = task.error.clone();
+    task_fault(&stated.unwrap_or_else(|| TaskError { code: code.to_owned(), message: String::new() }))
 }
 
 fn report(house: &House, generation: &Generation, finished: &Finished, took: Duration) {

@@ -50,7 +50,7 @@ impl Waiter {
                 Phase::Running => deadline,
             };
             if tokio::time::timeout_at(until, phases.changed()).await.is_err() {
-                return Err(if until < deadline { in_doubt() } else { at_deadline() });
+                return Err(if until < deadline { in_doubt() } else { Self::at_deadline() });
             }
         }
     }
@@ -76,6 +76,14 @@ impl Waiter {
             Some((Err(fault), _)) if delivered.images.iter().all(Result::is_err) => Err(fault.clone()),
             _ => Ok(delivered),
         }
+    }
+
+    /// The answer when the longest silent wait is over.
+    pub fn at_deadline() -> Fault {
+        Fault::new(
+            FaultKind::Deadline,
+            "The picture is not ready yet and is still being made. Send the same request again to wait on.",
+        )
     }
 
     /// The client has the whole answer.
@@ -104,9 +112,3 @@ fn overdue() -> Fault {
     Fault::new(FaultKind::TaskTimeout, "The upstream task takes longer than this gateway waits for one.")
 }
 
-fn at_deadline() -> Fault {
-    Fault::new(
-        FaultKind::Deadline,
-        "The picture is not ready yet and is still being made. Send the same request again to wait on.",
-    )
-}

@@ -1,5 +1,7 @@
 //! How a request will be fulfilled: which tasks upstream, and what to make of their pictures.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::{Background, Compression, Delivery, Format, Pixels, Quality, Tier};
@@ -18,6 +20,10 @@ pub struct Plan {
     /// True when the client itself asked for `delivery`, not a default of the model or alias.
     pub delivery_explicit: bool,
     pub class: TaskClass,
+    /// How long such tasks take by upstream's word, shortest and longest.
+    pub typical: (Duration, Duration),
+    /// The model's own limit after which a task's waiters are told, where it differs from the gateway's.
+    pub task_timeout: Option<Duration>,
     /// The effective background, echoed in the answer.
     pub background: Background,
     /// Tokens the request is expected to use; for the answer where upstream does not tell.

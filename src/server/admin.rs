@@ -1,0 +1,41 @@
+//! The admin listener: health and metrics, for operators only.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+
+use super::gateway::Gateway;
+use super::listener::Shutdown;
+use super::respond::fault_response;
+use crate::fault::{Fault, FaultKind};
+
+/// `/livez`, `/readyz` and `/metrics`.
+pub fn admin(gateway: Arc<Gateway>, shutdown: Shutdown) -> Router {
+    Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(async move || ready(&shutdown)))
+        .route("/metrics", get(metrics))
+        .fallback(async || {
+            fault_response(&Fault::new(
+                FaultKind::UnknownUrl,
+                "Unknown request URL. The admin listener serves /livez, /readyz and /metrics.",
+            ))
+        })
+        .method_not_allowed_fallback(async || {
+            fault_response(&Fault::new(FaultKind::MethodNotAllowed, "Only GET is allowed here."))
+        })
+        .with_state(gateway)
+}
+
+/// Ready until the drain begins: then load balancers send new requests elsewhere.
+fn ready(shutdown: &Shutdown) -> (StatusCode, &'static str) {
+    if shutdown.is_draining() { (StatusCode::SERVICE_UNAVAILABLE, "draining\n") } else { (StatusCode::OK, "ready\n") }
+}
+
+async fn metrics(State(gateway): State<Arc<Gateway>>) -> ([(http::HeaderName, &'static str); 1], String) {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], gateway.metrics.render())
+}

@@ -1,0 +1,120 @@
+//! What the routes share: the parts of the house, and the policy that a reload may replace.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use tokio_util::sync::CancellationToken;
+
+use super::layers::{Finished, Observe};
+use super::read_body::{BodyBudget, BodyLimits};
+use super::waiting_room::WaitingRoom;
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::fault::Fault;
+use crate::generation::Generations;
+use crate::keys::{Caller, KeyFault, Keys};
+use crate::media::{Converter, Guard};
+use crate::telemetry::Metrics;
+
+/// What a reload may replace at any moment; a request works with the one it found at its start.
+pub struct Policy {
+    pub keys: Keys,
+    pub catalog: Catalog,
+    /// Unknown parameters are refused, for teams that do not say otherwise themselves.
+    pub strict: bool,
+}
+
+/// Settings of the API that hold until a restart.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerOptions {
+    /// Longest silent wait of a synchronous request.
+    pub deadline: Duration,
+    pub max_waiting: usize,
+    pub max_waiting_per_team: usize,
+    pub max_json: u64,
+    pub max_buffered: u64,
+}
+
+/// The state of every route.
+pub struct Gateway {
+    pub(super) policy: ArcSwap<Policy>,
+    pub(super) generations: Generations,
+    pub(super) converter: Converter,
+    pub(super) guard: Guard,
+    pub(super) waiting_room: WaitingRoom,
+    pub(super) json: BodyLimits,
+    pub(super) buffers: BodyBudget,
+    pub(super) deadline: Duration,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Clock,
+    /// Cancelled when the drain time is nearly over: whoever still waits is sent away to try again.
+    pub(super) giving_up: CancellationToken,
+}
+
+impl Gateway {
+    pub fn new(
+        policy: Policy,
+        generations: Generations,
+        converter: Converter,
+        guard: Guard,
+        options: ServerOptions,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            policy: ArcSwap::from_pointee(policy),
+            generations,
+            converter,
+            guard,
+            waiting_room: WaitingRoom::new(options.max_waiting, options.max_waiting_per_team, Arc::clone(&metrics)),
+            json: BodyLimits::new(options.max_json),
+            buffers: BodyBudget::new(options.max_buffered),
+            deadline: options.deadline,
+            metrics,
+            clock,
+            giving_up: CancellationToken::new(),
+        }
+    }
+
+    /// Replaces keys, aliases and strictness for all requests that begin from now on.
+    pub fn set_policy(&self, policy: Policy) {
+        self.policy.store(Arc::new(policy));
+    }
+
+    /// Sends away everyone who still waits.
+    pub fn give_up(&self) {
+        self.giving_up.cancel();
+    }
+
+    /// The caller behind `Authorization: Bearer` or `api-key`.
+    ///
+    /// # Errors
+    /// 401 for a missing, unknown or expired key.
+    pub(super) fn caller(&self, policy: &Policy, headers: &HeaderMap) -> Result<Caller, Fault> {
+        let presented = presented_key(headers).ok_or(KeyFault::Missing)?;
+        Ok(policy.keys.find(presented, self.clock.now())?)
+    }
+}
+
+fn presented_key(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+    });
+    let key = bearer.or_else(|| headers.get("api-key").and_then(|value| value.to_str().ok()).map(str::trim))?;
+    (!key.is_empty()).then_some(key)
+}
+
+impl Observe for Gateway {
+    fn finished(&self, request: &Finished<'_>) {
+        let (route, team) = (request.route, request.team.unwrap_or_default());
+        let (code, cache) = (request.code.unwrap_or_default(), request.cache.unwrap_or("bypass"));
+        self.metrics.request(route, team, request.status, code, cache, request.duration.as_secs_f64());
+        if let Some(waited) = request.waited {
+            self.metrics.overhead(route, request.duration.saturating_sub(waited).as_secs_f64());
+        }
+    }
+}

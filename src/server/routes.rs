@@ -1,0 +1,3 @@
+//! One file a route.
+pub(super) mod generations;
+pub(super) mod models;

@@ -1,0 +1,125 @@
+//! POST /v1/images/generations: the story of one request.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use crate::fault::{Fault, FaultKind};
+use crate::generation::{Owner, Waiter};
+use crate::image::{Fingerprint, Plan};
+use crate::keys::Caller;
+use crate::media::ReferenceError;
+use crate::openai::parse_generation;
+use crate::server::answer::{self, Made};
+use crate::server::gateway::{Gateway, Policy};
+use crate::server::layers::Trail;
+use crate::server::read_body::read_json_body;
+use crate::server::respond::fault_response;
+use crate::server::waiting_room::Place;
+
+/// Reads the request, waits for its generation and answers with the pictures.
+pub async fn create(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(trail): Extension<Trail>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Fault> {
+    let began = Instant::now();
+    let policy = gateway.policy.load_full();
+    let caller = gateway.caller(&policy, &headers)?;
+    trail.set_team(Arc::clone(&caller.team().name));
+    let body = read_json_body(&headers, body, &gateway.json, &gateway.buffers).await?;
+    let plan = Arc::new(plan(&policy, &caller, &body)?);
+    drop(body);
+    check_references(&gateway, &plan).await?;
+    let place = gateway.waiting_room.enter(&caller.team().name)?;
+    let owner = Owner {
+        team: Arc::clone(&caller.team().name),
+        key: caller.key().id.as_str().into(),
+        fingerprint: Fingerprint::of(&plan.task, plan.count),
+    };
+    let waiter = gateway.generations.begin(Arc::clone(&plan), owner, is_automatic_retry(&headers));
+    Ok(wait_and_answer(&gateway, &trail, plan, waiter, place, began).await)
+}
+
+/// The request made definite: parsed, resolved to a model the caller may use, checked against it.
+fn plan(policy: &Policy, caller: &Caller, body: &[u8]) -> Result<Plan, Fault> {
+    let params = parse_generation(body)?;
+    let model = policy.catalog.resolve(params.request.model.as_deref())?.model().to_owned();
+    caller.check_model(&model)?;
+    let plan = policy.catalog.plan(params.request, false)?;
+    match plan.ignored.first() {
+        Some(name) if policy.strict || caller.team().strict => Err(Fault::new(
+            FaultKind::UnknownParameter,
+            format!("Unknown parameter: '{name}'. Strict mode refuses parameters that would have no effect."),
+        )
+        .with_param(name.clone())),
+        _ => Ok(plan),
+    }
+}
+
+/// Callers' links are checked and passed on, never fetched here.
+async fn check_references(gateway: &Gateway, plan: &Plan) -> Result<(), Fault> {
+    let references = plan.task.references.iter().map(|link| ("image_urls", link));
+    let mask = plan.task.mask.iter().map(|link| ("mask_url", link));
+    for (param, link) in references.chain(mask) {
+        gateway.guard.check_reference(link).await.map_err(|error| unusable(param, &error))?;
+    }
+    Ok(())
+}
+
+fn unusable(param: &'static str, error: &ReferenceError) -> Fault {
+    Fault::invalid(param, format!("Invalid value for '{param}': {error}. Use https links that anyone can open."))
+}
+
+/// OpenAI's SDKs number their own repetitions; a first try says 0.
+fn is_automatic_retry(headers: &HeaderMap) -> bool {
+    let count = headers.get("x-stainless-retry-count").and_then(|value| value.to_str().ok());
+    count.and_then(|count| count.parse().ok()).is_some_and(|count: u32| count > 0)
+}
+
+/// From here on a generation exists, and every answer names it.
+async fn wait_and_answer(
+    gateway: &Gateway,
+    trail: &Trail,
+    plan: Arc<Plan>,
+    mut waiter: Waiter,
+    place: Place,
+    began: Instant,
+) -> Response {
+    let waiting = Instant::now();
+    let made = tokio::select! {
+        made = wait(gateway, &mut waiter, began) => made,
+        () = gateway.giving_up.cancelled() => Err(going_down()),
+    };
+    trail.set_waited(waiting.elapsed());
+    trail.set_cache(if waiter.joined() { "collapsed" } else { "bypass" });
+    let mut response = match made {
+        Ok(made) => match answer::compose(&gateway.converter, &plan, made).await {
+            Ok(answer) => return answer::respond(answer, &plan, waiter, place),
+            Err(fault) => fault_response(&fault),
+        },
+        Err(fault) => fault_response(&fault),
+    };
+    answer::name_generation(response.headers_mut(), waiter.generation());
+    response
+}
+
+/// The end of the generation and its pictures, within the deadline.
+async fn wait(gateway: &Gateway, waiter: &mut Waiter, began: Instant) -> Result<Made, Fault> {
+    let deadline = began + gateway.deadline;
+    let finished = waiter.finished(deadline).await?;
+    let pictures = tokio::time::timeout_at(deadline, waiter.pictures(&finished)).await;
+    let pictures = pictures.map_err(|_elapsed| Waiter::at_deadline())??;
+    Ok(Made { finished, pictures })
+}
+
+fn going_down() -> Fault {
+    let message = "This server is being stopped. The picture may still be made; send the request again.";
+    Fault::new(FaultKind::Overloaded, message)
+}
