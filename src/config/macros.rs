@@ -87,12 +87,14 @@ macro_rules! settings {
             }
 
             fn shown(&self, secrets: $crate::config::shown::Secrets) -> $crate::config::shown::Shown {
-                $crate::config::shown::Shown::Map(vec![
+                let shown = $crate::config::shown::Shown::Map(vec![
                     $( (
                         stringify!($field).to_owned(),
                         $crate::config::setting::Setting::shown(&self.$field, secrets),
                     ) ),+
-                ])
+                ]);
+                $( let shown = shown.shortened(stringify!($short)); )?
+                shown
             }
         }
     };

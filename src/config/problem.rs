@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, or will have no effect yet: always told all at once, each with its path.
 
+use super::files::Files;
 use std::fmt;
-use std::path::PathBuf;
 
 use super::path::Path;
 
@@ -39,7 +39,7 @@ pub struct Problems {
     /// At least one.
     pub list: Vec<Problem>,
     /// The files read on the way, existing or not: a change of one of them is worth another try.
-    pub files: Vec<PathBuf>,
+    pub files: Files,
 }
 
 impl fmt::Display for Problems {

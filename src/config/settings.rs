@@ -9,7 +9,7 @@ mod storage;
 mod teams;
 
 pub use evolink::{Batch, Callback, Evolink, Generation, OnDisconnect, Poll};
-pub use models::{Alias, CatalogRow, Models, Pricing, ResponseFormat};
+pub use models::{Alias, CatalogRow, DEFAULT_MODEL, Models, Pricing, ResponseFormat, SHIPPED_ALIASES};
 pub use operation::{Log, LogFormat, LogLevel, Tracing};
 pub use server::{Cors, Keepalive, Server};
 pub use storage::{ImageStore, Images, OnOutage, Redis, S3, State, StateStore};

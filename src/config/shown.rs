@@ -25,6 +25,17 @@ impl Shown {
         Self::Plain(value.into())
     }
 
+    /// A map without its nulls, or the value of `short` alone when there is no other.
+    #[must_use]
+    pub fn shortened(self, short: &str) -> Self {
+        let Self::Map(mut fields) = self else { return self };
+        fields.retain(|(_, value)| *value != Self::Plain(Value::Null));
+        match fields.as_slice() {
+            [(key, value)] if key == short => value.clone(),
+            _ => Self::Map(fields),
+        }
+    }
+
     /// A scalar without quotes; JSON for anything else.
     pub fn text(&self) -> String {
         match Value::from(self.clone()) {
