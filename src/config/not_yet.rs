@@ -1,0 +1,169 @@
+//! Settings whose feature is not there yet: understood, checked, and named once, so that none is silently without
+//! effect. An entry leaves the table together with the feature's arrival.
+
+use serde_json::Value;
+
+use super::path::Path;
+use super::problem::Warning;
+
+/// A setting, the value at which there is nothing to say, and the warning.
+struct NotYet {
+    pattern: &'static [&'static str],
+    unless: Option<&'static str>,
+    message: &'static str,
+}
+
+const fn entry(
+    pattern: &'static [&'static str],
+    unless: Option<&'static str>,
+    message: &'static str,
+) -> NotYet {
+    NotYet { pattern, unless, message }
+}
+
+const LIMITS: &str = "limits are not enforced yet";
+const CACHE: &str = "there is no cache yet: every request buys its own picture";
+const STORE: &str = "pictures are not stored yet: links are Evolink's own";
+
+const NOT_YET: &[NotYet] = &[
+    entry(&["server", "keepalive", "enabled"], Some("false"), "keepalive is not there yet: waits are silent"),
+    entry(&["server", "admin_token"], None, "the admin API is not there yet"),
+    entry(&["server", "max_upload"], None, "edits are not there yet"),
+    entry(
+        &["evolink", "callback", "enabled"],
+        Some("false"),
+        "callbacks are not there yet: tasks are looked at",
+    ),
+    entry(
+        &["evolink", "idempotent_creates"],
+        Some("true"),
+        "creates always carry an Idempotency-Key for now",
+    ),
+    entry(
+        &["evolink", "idempotency_window"],
+        None,
+        "repeats of a create are bounded by create_patience for now",
+    ),
+    entry(&["generation", "on_disconnect"], Some("finish"), "generations always run to their end for now"),
+    entry(&["generation", "replay"], None, "finished generations do not answer retries yet"),
+    entry(&["generation", "attempts"], Some("1"), "a failed task is not bought again yet"),
+    entry(&["models", "catalog"], None, "own rows of the catalog have no effect yet"),
+    entry(&["teams", "*", "limits"], None, LIMITS),
+    entry(&["teams", "*", "keys", "*", "limits"], None, LIMITS),
+    entry(&["teams", "*", "priority"], Some("1"), "the queue is first come, first served for now"),
+    entry(&["teams", "*", "cache", "enabled"], Some("false"), CACHE),
+    entry(&["teams", "*", "cache", "scope"], None, CACHE),
+    entry(&["teams", "*", "cache", "ttl"], None, CACHE),
+    entry(&["limits"], None, LIMITS),
+    entry(&["cache", "enabled"], Some("false"), CACHE),
+    entry(&["cache", "memory"], None, CACHE),
+    entry(&["cache", "scope"], None, CACHE),
+    entry(&["cache", "ttl"], None, CACHE),
+    entry(&["images", "store"], Some("none"), STORE),
+    entry(&["images", "path"], None, STORE),
+    entry(&["images", "keep"], None, STORE),
+    entry(&["images", "max_size"], None, STORE),
+    entry(&["images", "link_ttl"], None, STORE),
+    entry(&["images", "link_secret"], None, STORE),
+    entry(&["images", "s3"], None, STORE),
+    entry(&["state", "store"], Some("memory"), "nothing but minted keys outlives a restart yet"),
+    entry(&["state", "redis"], None, "Redis is not used yet"),
+    entry(&["tracing", "otlp_endpoint"], None, "traces are not sent yet"),
+    entry(&["pricing"], None, "prices are not used yet"),
+];
+
+/// The warnings for what a file and the environment set. One feature is named once, at its first setting.
+pub fn warnings(given: &Value) -> Vec<Warning> {
+    let mut warnings: Vec<Warning> = Vec::new();
+    for entry in NOT_YET {
+        if warnings.iter().any(|warning| warning.message == entry.message) {
+            continue;
+        }
+        let has_effect = |value: &Value| {
+            let plain = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            !is_empty(value) && entry.unless != Some(plain.as_str())
+        };
+        if let Some(path) = find(given, entry.pattern, &Path::root(), &has_effect) {
+            warnings.push(Warning { path, message: entry.message.to_owned() });
+        }
+    }
+    warnings
+}
+
+/// The first place that matches the pattern and the test.
+fn find(value: &Value, pattern: &[&str], path: &Path, test: &dyn Fn(&Value) -> bool) -> Option<Path> {
+    let Some((step, rest)) = pattern.split_first() else {
+        return test(value).then(|| path.clone());
+    };
+    match value {
+        Value::Array(items) if *step == "*" => {
+            items.iter().enumerate().find_map(|(index, item)| find(item, rest, &path.join(index), test))
+        }
+        Value::Object(fields) => find(fields.get(*step)?, rest, &path.join(*step), test),
+        _ => None,
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.values().all(is_empty),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::setting::Setting;
+    use crate::config::settings::Settings;
+
+    fn told(given: &Value) -> Vec<String> {
+        warnings(given).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_setting_without_effect_is_named_once() {
+        let given = json!({
+            "cache": {"enabled": true, "ttl": "1h"},
+            "teams": [{"name": "a"}, {"limits": {"max_n": 1}, "keys": [{"limits": {"max_n": 1}}]}],
+        });
+        assert_eq!(
+            told(&given),
+            [
+                "teams[1].limits: limits are not enforced yet",
+                "cache.enabled: there is no cache yet: every request buys its own picture",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_setting_that_says_what_holds_anyway_is_not_named() {
+        let given = json!({
+            "server": {"keepalive": {"enabled": false}},
+            "cache": {"enabled": "false"},
+            "limits": {},
+            "generation": {"attempts": 1},
+            "images": {"store": "none"},
+        });
+        assert_eq!(told(&given), [""; 0]);
+    }
+
+    #[test]
+    fn every_entry_names_a_setting() {
+        let schema = Settings::schema();
+        for entry in NOT_YET {
+            let mut at = &schema;
+            for step in entry.pattern {
+                at = match *step {
+                    "*" => &at["items"],
+                    key => &at["properties"][key],
+                };
+            }
+            assert!(at.is_object(), "{:?}", entry.pattern);
+        }
+    }
+}

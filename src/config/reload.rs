@@ -1,0 +1,86 @@
+//! Reload: which changes hold at once, which need a restart, and the loop that looks for changed files.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use super::path::Path;
+use super::setting::Setting as _;
+use super::shown::Secrets;
+use super::{Checks, Environment, Files, Loaded, Problems, Settings, Source, load};
+
+/// Time between two looks at the files. Links swapped by Kubernetes are seen as well as files rewritten.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// What holds at once after a reload.
+const AT_ONCE: &[&[&str]] = &[
+    &["teams"],
+    &["strict"],
+    &["limits"],
+    &["models"],
+    &["pricing"],
+    &["cache", "enabled"],
+    &["cache", "scope"],
+    &["cache", "ttl"],
+    &["evolink", "api_key"],
+    &["server", "admin_token"],
+    &["log", "prompts"],
+];
+
+/// The settings that differ and hold only after a restart, by path.
+pub fn needs_restart(old: &Settings, new: &Settings) -> Vec<String> {
+    let tree = |settings: &Settings| Value::from(settings.shown(Secrets::Hashed));
+    let mut changed = Vec::new();
+    differences(&tree(old), &tree(new), &Path::root(), &mut changed);
+    changed.retain(|path| !AT_ONCE.iter().any(|pattern| path.is_under(pattern)));
+    changed.iter().map(ToString::to_string).collect()
+}
+
+fn differences(old: &Value, new: &Value, path: &Path, changed: &mut Vec<Path>) {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            for key in old.keys().chain(new.keys().filter(|key| !old.contains_key(*key))) {
+                let [old, new] = [old, new].map(|fields| fields.get(key).unwrap_or(&Value::Null));
+                differences(old, new, &path.join(key.as_str()), changed);
+            }
+        }
+        _ if old != new => changed.push(path.clone()),
+        _ => {}
+    }
+}
+
+/// What a configuration is loaded from, again and again.
+#[derive(Debug, Clone)]
+pub struct Reload {
+    pub source: Source,
+    pub environment: Environment,
+    pub checks: Checks,
+    /// Asks for a reload now, changed or not (SIGHUP, the admin API).
+    pub now: Arc<Notify>,
+}
+
+/// Loads the configuration whenever one of its files has changed, and when asked. Each outcome is given to `apply`
+/// once: a bad file is not reported again until it changes. `files` are those of the settings in force.
+///
+/// Never ends by itself; it may be dropped at any moment.
+pub async fn watch(reload: Reload, mut files: Files, mut apply: impl FnMut(Result<Loaded, Problems>) + Send) {
+    loop {
+        let asked = tokio::select! {
+            () = reload.now.notified() => true,
+            () = tokio::time::sleep(LOOK_EVERY) => false,
+        };
+        let (job, known) = (reload.clone(), files.clone());
+        let look =
+            move || (asked || known.have_changed()).then(|| load(&job.source, &job.environment, &job.checks));
+        // Reading files may block; the loop waits for it, so there is only ever one look.
+        if let Ok(Some(outcome)) = tokio::task::spawn_blocking(look).await {
+            files = match &outcome {
+                Ok(loaded) => loaded.files.clone(),
+                Err(problems) => problems.files.clone(),
+            };
+            apply(outcome);
+        }
+    }
+}

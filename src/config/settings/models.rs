@@ -1,0 +1,153 @@
+//! `models` and `pricing`: names, aliases with their own defaults, rows of the catalog, prices.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::config::amount::Amount;
+use crate::config::macros::{choices, settings};
+use crate::config::setting::{Reader, Setting};
+use crate::config::shown::{Secrets, Shown};
+use crate::image::{Background, Format, Quality, Tier};
+
+/// The model behind the aliases shipped.
+pub const DEFAULT_MODEL: &str = "gpt-image-2";
+
+/// Aliases shipped: the names that clients carry hard-coded. Those of dall-e answer with links.
+pub const SHIPPED_ALIASES: [&str; 6] = [
+    "dall-e-2",
+    "dall-e-3",
+    "gpt-image-1",
+    "gpt-image-1-mini",
+    "gpt-image-2-2026-04-21",
+    "chatgpt-image-latest",
+];
+
+settings! {
+    /// Models and their aliases.
+    pub struct Models {
+        /// The model of requests that name none.
+        default: String = DEFAULT_MODEL.to_owned(),
+        /// Other names for models. Added to the aliases shipped; null takes a shipped one away.
+        aliases: BTreeMap<String, Alias> = shipped_aliases(),
+        /// Rows that add to or override the built-in table of models.
+        catalog: Vec<CatalogRow> = Vec::new(),
+    }
+}
+
+fn shipped_aliases() -> BTreeMap<String, Alias> {
+    SHIPPED_ALIASES
+        .into_iter()
+        .map(|name| {
+            let mut alias = Alias::of(DEFAULT_MODEL);
+            alias.answer_as(name);
+            (name.to_owned(), alias)
+        })
+        .collect()
+}
+
+settings! {
+    /// Another name for a model, with its own defaults of parameters. A plain text is the model.
+    pub struct Alias (or just model) {
+        /// The model's id.
+        model: String,
+        /// Answer with pictures or links when the request does not say. `url` for the dall-e aliases.
+        response_format: Option<ResponseFormat> = None,
+        /// `size` when the request does not say.
+        size: Option<String> = None,
+        /// `resolution` when the request does not say.
+        resolution: Option<Tier> = None,
+        /// `quality` when the request does not say.
+        quality: Option<Quality> = None,
+        /// `background` when the request does not say.
+        background: Option<Background> = None,
+        /// `output_format` when the request does not say.
+        output_format: Option<Format> = None,
+        /// `output_compression` when the request does not say.
+        output_compression: Option<u8> = None,
+    }
+}
+
+impl Alias {
+    /// An alias of `model` without defaults of its own.
+    pub fn of(model: &str) -> Self {
+        Self {
+            model: model.to_owned(),
+            response_format: None,
+            size: None,
+            resolution: None,
+            quality: None,
+            background: None,
+            output_format: None,
+            output_compression: None,
+        }
+    }
+
+    /// The dall-e models answered with links, and their clients rely on it.
+    pub(in crate::config) fn answer_as(&mut self, name: &str) {
+        if self.response_format.is_none() && name.starts_with("dall-e-") {
+            self.response_format = Some(ResponseFormat::Url);
+        }
+    }
+}
+
+choices! {
+    /// `response_format`.
+    pub enum ResponseFormat {
+        Url = "url",
+        B64Json = "b64_json",
+    }
+}
+
+choices!(@setting Tier { Tier::K1 => "1K", Tier::K2 => "2K", Tier::K4 => "4K" });
+choices!(@setting Quality {
+    Quality::Auto => "auto",
+    Quality::Standard => "standard",
+    Quality::Low => "low",
+    Quality::Medium => "medium",
+    Quality::High => "high",
+    Quality::Hd => "hd",
+    Quality::XHigh => "xhigh",
+    Quality::Max => "max"
+});
+choices!(@setting Background {
+    Background::Auto => "auto",
+    Background::Opaque => "opaque",
+    Background::Transparent => "transparent"
+});
+choices!(@setting Format { Format::Png => "png", Format::Jpeg => "jpeg", Format::Webp => "webp" });
+
+/// A row of the catalog as written; its columns are the catalog's matter.
+#[derive(Debug, Clone)]
+pub struct CatalogRow {
+    /// The model's id.
+    pub id: String,
+    /// All columns, `id` included.
+    pub columns: Map<String, Value>,
+}
+
+impl Setting for CatalogRow {
+    fn read(value: &Value, reader: &mut Reader<'_>) -> Option<Self> {
+        let columns = Map::read(value, reader)?;
+        let id = reader.field::<String>(&columns, "id", None)?;
+        Some(Self { id, columns })
+    }
+
+    fn schema() -> Value {
+        json!({"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]})
+    }
+
+    fn shown(&self, secrets: Secrets) -> Shown {
+        self.columns.shown(secrets)
+    }
+}
+
+settings! {
+    /// What things cost.
+    pub struct Pricing {
+        /// Evolink's credits in one US dollar.
+        credits_per_usd: Amount = Amount::whole(68),
+        /// Prices of models that differ from the built-in table.
+        models: BTreeMap<String, Map<String, Value>> = BTreeMap::new(),
+    }
+}
