@@ -1,1 +1,135 @@
-//! (under construction)
+//! The composition root: settings become a running gateway.
+//!
+//! The only place where capabilities meet. [`Gateway`] is built once; [`App::run`] serves until told to stop.
+
+mod build;
+mod policy;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+pub use build::App;
+pub use policy::{PolicyError, policy};
+
+use crate::config::{Loaded, Problems, Reload, Settings, needs_restart};
+use crate::evolink::ClientError;
+use crate::media::FetchBuildError;
+use crate::server::listener::{self, Limits, Shutdown};
+
+/// The last part of the drain time: whoever still waits is answered with a 503 that clients repeat elsewhere.
+const GIVE_UP_BEFORE_END: Duration = Duration::from_secs(5);
+
+/// Why a gateway could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen on {address} ({setting}): {error}")]
+    Listen { setting: &'static str, address: SocketAddr, error: std::io::Error },
+    #[error("no client for Evolink's API: {0} (are there CA certificates? SSL_CERT_FILE can name them)")]
+    Upstream(#[from] ClientError),
+    #[error("no client for pictures: {0} (are there CA certificates? SSL_CERT_FILE can name them)")]
+    Media(#[from] FetchBuildError),
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+}
+
+/// The bound sockets of both listeners.
+pub struct Listeners {
+    pub api: TcpListener,
+    pub admin: TcpListener,
+}
+
+impl Listeners {
+    /// Binds `server.listen` and `server.admin_listen`.
+    pub async fn bind(settings: &Settings) -> Result<Self, StartError> {
+        let bind = async |setting, address: SocketAddr| {
+            TcpListener::bind(address).await.map_err(|error| StartError::Listen { setting, address, error })
+        };
+        Ok(Self {
+            api: bind("server.listen", settings.server.listen).await?,
+            admin: bind("server.admin_listen", settings.server.admin_listen).await?,
+        })
+    }
+}
+
+impl App {
+    /// Serves until `shutdown` drains and the running answers are out, or it kills.
+    pub async fn run(self, listeners: Listeners, reload: Option<(Reload, Loaded)>, shutdown: Shutdown) {
+        let mut background = self.background;
+        if let Some((reload, loaded)) = reload {
+            let mut reloading = Reloading { gateway: Arc::clone(&self.gateway), client: self.client, settings: loaded.settings };
+            background.spawn(crate::config::watch(reload, loaded.files, move |outcome| reloading.apply(outcome)));
+        }
+        let admin_shutdown = Shutdown::new();
+        let admin = crate::server::admin(Arc::clone(&self.gateway), shutdown.clone());
+        let admin = listener::serve(listeners.admin, admin, Limits::default(), admin_shutdown.clone());
+        background.spawn(admin);
+        let api = crate::server::api(Arc::clone(&self.gateway), self.cors_origins, shutdown.clone());
+        let api = listener::serve(listeners.api, api, Limits::default(), shutdown.clone());
+        let ending = async {
+            shutdown.draining().await;
+            tracing::info!(seconds = self.drain.as_secs(), "draining: running answers are finished, new requests refused");
+            tokio::time::sleep(self.drain.saturating_sub(GIVE_UP_BEFORE_END.min(self.drain / 2))).await;
+            self.gateway.give_up();
+            tokio::time::sleep(GIVE_UP_BEFORE_END.min(self.drain / 2)).await;
+            shutdown.kill();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = api => {}
+            () = ending => {}
+        }
+        admin_shutdown.kill();
+        stop(background).await;
+        tracing::info!("stopped");
+    }
+}
+
+async fn stop(mut background: JoinSet<()>) {
+    background.abort_all();
+    while background.join_next().await.is_some() {}
+}
+
+/// What a reload changes in the running gateway.
+struct Reloading {
+    gateway: Arc<crate::server::Gateway>,
+    client: Arc<crate::evolink::Client>,
+    settings: Settings,
+}
+
+impl Reloading {
+    fn apply(&mut self, outcome: Result<Loaded, Problems>) {
+        let taken = match outcome {
+            Ok(loaded) => self.take(loaded),
+            Err(problems) => {
+                tracing::error!(%problems, "the changed configuration has problems; the old one stays in force");
+                false
+            }
+        };
+        self.gateway.note_reload(taken);
+    }
+
+    fn take(&mut self, loaded: Loaded) -> bool {
+        let policy = match policy(&loaded.settings) {
+            Ok(policy) => policy,
+            Err(error) => {
+                tracing::error!(%error, "the changed configuration cannot be used; the old one stays in force");
+                return false;
+            }
+        };
+        if let Err(error) = self.client.set_api_key(&loaded.settings.evolink.api_key.to_secret()) {
+            tracing::error!(%error, "the changed evolink.api_key cannot be used; the old configuration stays in force");
+            return false;
+        }
+        self.gateway.set_policy(policy);
+        for path in needs_restart(&self.settings, &loaded.settings) {
+            tracing::warn!(%path, "this changed setting holds after a restart");
+        }
+        tracing::info!("the configuration was reloaded");
+        self.settings = loaded.settings;
+        true
+    }
+}

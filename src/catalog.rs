@@ -115,6 +115,11 @@ impl Catalog {
         self.rows.iter().find(|row| row.model == model)
     }
 
+    /// Ids of the built-in models, for whoever checks names without a catalog at hand.
+    pub fn model_ids() -> Vec<&'static str> {
+        vec![gpt_image_2::MODEL]
+    }
+
     /// Every name a request may use: models first, then aliases by name.
     pub fn known_ids(&self) -> Vec<&str> {
         let own =

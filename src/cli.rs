@@ -1,8 +1,64 @@
 //! The command line: one file a command.
-pub mod check;
-pub mod demo;
-pub mod healthcheck;
-pub mod key;
-pub mod schema;
-pub mod serve;
-pub mod simulate;
+
+mod check;
+mod demo;
+mod healthcheck;
+mod key;
+mod schema;
+mod serve;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::catalog::Catalog;
+
+/// OpenAI's synchronous Images API in front of Evolink's asynchronous image tasks.
+#[derive(Debug, Parser)]
+#[command(name = "evolink-gateway", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Demo(demo::Demo),
+    Simulate(simulate::Simulate),
+    Check(check::Check),
+    Schema(schema::Schema),
+    Key(key::Key),
+    Healthcheck(healthcheck::Healthcheck),
+}
+
+/// The command line cannot be run: exit code of configuration problems.
+const EXIT_REFUSED: u8 = 2;
+
+/// Runs the command that the arguments name.
+pub fn run() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(command) => in_runtime(command.run()),
+        Command::Demo(command) => in_runtime(command.run()),
+        Command::Simulate(command) => in_runtime(command.run()),
+        Command::Healthcheck(command) => in_runtime(command.run()),
+        Command::Check(command) => command.run(&Catalog::model_ids()),
+        Command::Schema(command) => command.run(),
+        Command::Key(command) => command.run(),
+    }
+}
+
+fn in_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => say(&format!("the async runtime cannot start: {error}")),
+    }
+}
+
+/// Tells a person why the command ends here.
+#[expect(clippy::print_stderr, reason = "the command line speaks to a person")]
+fn say(message: &str) -> ExitCode {
+    eprintln!("evolink-gateway: {message}");
+    ExitCode::FAILURE
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::gpt_image_2::MODEL;
-use crate::image::{Delivery, Pixels, Quality, Size};
+use crate::image::{Background, Compression, Delivery, Format, ImageRequest, Pixels, Quality, Size, Tier};
 
 /// What a name stands for. The defaults fill in what a request leaves open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,12 +13,38 @@ pub struct Alias {
     pub delivery: Option<Delivery>,
     pub quality: Option<Quality>,
     pub size: Option<Size>,
+    pub resolution: Option<Tier>,
+    pub background: Option<Background>,
+    pub format: Option<Format>,
+    pub compression: Option<Compression>,
 }
 
 impl Alias {
     /// A plain second name.
     pub fn of(model: impl Into<String>) -> Self {
-        Self { model: model.into(), delivery: None, quality: None, size: None }
+        Self {
+            model: model.into(),
+            delivery: None,
+            quality: None,
+            size: None,
+            resolution: None,
+            background: None,
+            format: None,
+            compression: None,
+        }
+    }
+
+    /// Fills in what the request leaves open.
+    pub(super) fn complete(&self, request: ImageRequest) -> ImageRequest {
+        ImageRequest {
+            size: request.size.or(self.size),
+            resolution: request.resolution.or(self.resolution),
+            quality: request.quality.or(self.quality),
+            background: request.background.or(self.background),
+            format: request.format.or(self.format),
+            compression: request.compression.or(self.compression),
+            ..request
+        }
     }
 
     /// With the defaults of OpenAI's dall-e models: links, standard quality, 1024x1024.

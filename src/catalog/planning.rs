@@ -15,17 +15,20 @@ use crate::image::{
 
 pub(super) fn plan(resolved: Resolved<'_>, request: ImageRequest, stored: bool) -> Result<Plan, Fault> {
     let Resolved { row, alias } = resolved;
+    let request = match alias {
+        Some(alias) => alias.complete(request),
+        None => request,
+    };
     let mut ignored = request.ignored;
     check_prompt(row, &request.prompt)?;
     check_count(row, request.count)?;
     check_references(row, request.references.len())?;
-    let size = request.size.or_else(|| alias.and_then(|alias| alias.size));
     let Sizing { size, resolution, scale, resolution_unused } =
-        sizing::settle(row, size, request.resolution)?;
+        sizing::settle(row, request.size, request.resolution)?;
     if resolution_unused {
         ignored.push("resolution".to_owned());
     }
-    let quality = quality(row, request.quality.or_else(|| alias.and_then(|alias| alias.quality)))?;
+    let quality = quality(row, request.quality)?;
     let background = background(row, request.background, &mut ignored);
     let form = form(request.format, request.compression, scale, background, &mut ignored)?;
     let default = alias.and_then(|alias| alias.delivery).unwrap_or(Delivery::Base64);

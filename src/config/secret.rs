@@ -36,6 +36,11 @@ impl Secret {
         self.0.expose_secret()
     }
 
+    /// For rooms that keep secrets in the library's own type.
+    pub fn to_secret(&self) -> SecretString {
+        self.0.clone()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.expose().is_empty()
     }

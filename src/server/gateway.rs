@@ -23,8 +23,6 @@ use crate::telemetry::Metrics;
 pub struct Policy {
     pub keys: Keys,
     pub catalog: Catalog,
-    /// Unknown parameters are refused, for teams that do not say otherwise themselves.
-    pub strict: bool,
 }
 
 /// Settings of the API that hold until a restart.
@@ -79,9 +77,14 @@ impl Gateway {
         }
     }
 
-    /// Replaces keys, aliases and strictness for all requests that begin from now on.
+    /// Replaces keys, teams and aliases for all requests that begin from now on.
     pub fn set_policy(&self, policy: Policy) {
         self.policy.store(Arc::new(policy));
+    }
+
+    /// Counts a reload, taken or refused.
+    pub fn note_reload(&self, taken: bool) {
+        self.metrics.config_reload(taken);
     }
 
     /// Sends away everyone who still waits.

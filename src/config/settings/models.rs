@@ -83,10 +83,11 @@ impl Alias {
         }
     }
 
-    /// The dall-e models answered with links, and their clients rely on it.
+    /// The dall-e models answered with links to squares, and their clients rely on it.
     pub(in crate::config) fn answer_as(&mut self, name: &str) {
-        if self.response_format.is_none() && name.starts_with("dall-e-") {
-            self.response_format = Some(ResponseFormat::Url);
+        if name.starts_with("dall-e-") {
+            self.response_format.get_or_insert(ResponseFormat::Url);
+            self.size.get_or_insert_with(|| "1024x1024".to_owned());
         }
     }
 }

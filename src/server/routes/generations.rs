@@ -54,7 +54,7 @@ fn plan(policy: &Policy, caller: &Caller, body: &[u8]) -> Result<Plan, Fault> {
     caller.check_model(&model)?;
     let plan = policy.catalog.plan(params.request, false)?;
     match plan.ignored.first() {
-        Some(name) if policy.strict || caller.team().strict => Err(Fault::new(
+        Some(name) if caller.team().strict => Err(Fault::new(
             FaultKind::UnknownParameter,
             format!("Unknown parameter: '{name}'. Strict mode refuses parameters that would have no effect."),
         )

@@ -1,0 +1,143 @@
+//! Building the parts of the house from the settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::{StartError, policy};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::config::settings::Batch;
+use crate::evolink::{self, Client, Upstream};
+use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
+use crate::generation::{self, Generations};
+use crate::media::{Converter, FetchOptions, Fetcher, Guard};
+use crate::server::{Gateway, ServerOptions};
+use crate::telemetry::Metrics;
+
+/// Pixels of the largest picture that is decoded to be converted: gpt-image-2's limit for inputs is far larger, but no
+/// model makes more than 17 million.
+const DECODED_PIXELS_MAX: u64 = 40_000_000;
+/// Time between two looks at the account's balance.
+const CREDITS_EVERY: Duration = Duration::from_secs(300);
+
+/// A gateway built but not serving yet.
+pub struct App {
+    pub gateway: Arc<Gateway>,
+    pub(super) client: Arc<Client>,
+    pub(super) background: JoinSet<()>,
+    pub(super) cors_origins: Vec<String>,
+    pub(super) drain: Duration,
+}
+
+impl App {
+    /// Builds everything; binds nothing, sends nothing. Needs a tokio runtime.
+    pub fn build(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+        let metrics = Arc::new(Metrics::new());
+        let client = Arc::new(Client::new(client_options(settings), Arc::clone(&metrics))?);
+        let upstream: Arc<dyn Upstream> = Arc::clone(&client) as _;
+        let fetcher = Fetcher::new(FetchOptions {
+            allow_private: settings.evolink.allow_private_media,
+            proxy: proxy(settings),
+            ..FetchOptions::default()
+        })?;
+        let (watcher, watching) = Watcher::new(Arc::clone(&upstream), watch_options(settings), Arc::clone(&metrics));
+        let mut background = JoinSet::new();
+        background.spawn(watching);
+        background.spawn(follow_credits(Arc::clone(&upstream), Arc::clone(&metrics)));
+        let generations = Generations::new(
+            upstream,
+            fetcher,
+            watcher,
+            generation_options(settings),
+            Arc::clone(&metrics),
+            clock.clone(),
+        );
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let guard = Guard::new(settings.evolink.allow_private_media).behind_proxy(settings.evolink.proxy.is_some());
+        let gateway = Gateway::new(
+            policy(settings)?,
+            generations,
+            Converter::new(cores, DECODED_PIXELS_MAX),
+            guard,
+            server_options(settings),
+            metrics,
+            clock,
+        );
+        Ok(Self {
+            gateway: Arc::new(gateway),
+            client,
+            background,
+            cors_origins: settings.server.cors.origins.clone(),
+            drain: settings.server.drain,
+        })
+    }
+}
+
+fn proxy(settings: &Settings) -> Option<String> {
+    settings.evolink.proxy.as_ref().map(|url| url.as_url().to_string())
+}
+
+fn client_options(settings: &Settings) -> evolink::Options {
+    evolink::Options {
+        base_url: settings.evolink.base_url.base().to_owned(),
+        files_url: settings.evolink.files_url.base().to_owned(),
+        proxy: proxy(settings),
+        ..evolink::Options::new(settings.evolink.api_key.to_secret())
+    }
+}
+
+fn watch_options(settings: &Settings) -> WatchOptions {
+    let poll = &settings.evolink.poll;
+    WatchOptions {
+        bounds: PollBounds { min: poll.min, max: poll.max },
+        per_second: poll.per_second,
+        batching: match poll.batch {
+            Batch::Auto => Batching::Auto,
+            Batch::Always => Batching::Always,
+            Batch::Never => Batching::Never,
+        },
+        task_timeout: settings.evolink.task_timeout,
+    }
+}
+
+fn generation_options(settings: &Settings) -> generation::Options {
+    generation::Options {
+        max_tasks: settings.evolink.max_tasks,
+        queue_timeout: settings.generation.queue_timeout,
+        create_patience: settings.evolink.create_patience,
+        idempotency_window: settings.evolink.idempotency_window,
+        task_timeout: settings.evolink.task_timeout,
+    }
+}
+
+fn server_options(settings: &Settings) -> ServerOptions {
+    let server = &settings.server;
+    ServerOptions {
+        deadline: server.deadline,
+        max_waiting: server.max_waiting,
+        max_waiting_per_team: server.max_waiting_per_team,
+        max_json: server.max_json.bytes(),
+        max_buffered: server.max_buffered.bytes(),
+    }
+}
+
+/// Keeps the gauge of the account's balance. A failure is logged once until it works again.
+async fn follow_credits(upstream: Arc<dyn Upstream>, metrics: Arc<Metrics>) {
+    let mut failing = false;
+    loop {
+        match upstream.credits().await {
+            Ok(credit) => {
+                metrics.credits_remaining(credit.remaining);
+                failing = false;
+            }
+            Err(error) if !failing => {
+                tracing::warn!(%error, "the balance of the evolink account cannot be read");
+                failing = true;
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(CREDITS_EVERY).await;
+    }
+}
