@@ -6,28 +6,61 @@ mod models;
 mod teams;
 
 use super::Checks;
-use super::path::Path;
+use super::path::{Path, Step};
 use super::problem::Problem;
-use super::setting::Origin;
+use super::setting::{self, Origin};
 use super::settings::{ImageStore, Settings, StateStore};
 
 /// Collects what is wrong.
 #[derive(Debug)]
 struct Findings<'a> {
     origin: &'a Origin,
+    /// What reading found; follow-ups of it are not the user's mistakes.
+    read: &'a setting::Findings,
     list: Vec<Problem>,
 }
 
 impl Findings<'_> {
+    /// Where a value of the settings stands in the file, whose lists may have had items that were left out.
+    fn place(&self, path: &Path) -> Path {
+        let mut place = Path::root();
+        for step in path.steps() {
+            let Step::Index(index) = step else {
+                place.push(step.clone());
+                continue;
+            };
+            let present = (0..).filter(|index| !self.read.left_out.contains(&place.join(*index)));
+            let index = present.take(index + 1).last().unwrap_or(*index);
+            place.push(index);
+        }
+        place
+    }
+
+    /// True when something at the place or below it could not be read, and has its default here.
+    fn is_doubtful(&self, path: &Path) -> bool {
+        let place = self.place(path);
+        let problems = self.read.problems.iter().map(|problem| &problem.path);
+        problems.chain(self.origin.missing.keys()).any(|path| path.starts_with(&place))
+    }
+
     fn add(&mut self, path: Path, message: impl Into<String>) {
+        if self.is_doubtful(&path) {
+            return;
+        }
+        let path = self.place(&path);
         let line = self.origin.lines.get(&path).copied();
         self.list.push(Problem { path, line, message: message.into() });
     }
 }
 
 /// All that is wrong with settings whose every value is right alone.
-pub fn validate(settings: &Settings, checks: &Checks, origin: &Origin) -> Vec<Problem> {
-    let mut findings = Findings { origin, list: Vec::new() };
+pub fn validate(
+    settings: &Settings,
+    checks: &Checks,
+    origin: &Origin,
+    read: &setting::Findings,
+) -> Vec<Problem> {
+    let mut findings = Findings { origin, read, list: Vec::new() };
     server(settings, &mut findings);
     evolink(settings, checks, &mut findings);
     models::check(settings, checks, &mut findings);

@@ -53,11 +53,16 @@ pub fn write(shown: &Shown) -> Result<String, serde_saphyr::ser::Error> {
 
 fn problem(error: &serde_saphyr::Error) -> Problem {
     let location = error.location().filter(|location| location.line() > 0);
-    Problem {
-        path: Path::root(),
-        line: location.map(|location| location.line()),
-        message: format!("cannot be read as YAML: {}", error.render().lines().collect::<Vec<_>>().join(" ")),
-    }
+    let text = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+    let text = text.lines().collect::<Vec<_>>().join(" ");
+    let (text, line) = match location {
+        Some(place) => {
+            let suffix = format!(" at line {}, column {}", place.line(), place.column());
+            (text.strip_suffix(&suffix).unwrap_or(&text).to_owned(), Some(place.line()))
+        }
+        None => (text, None),
+    };
+    Problem { path: Path::root(), line, message: format!("cannot be read as YAML: {text}") }
 }
 
 /// A value as parsed, its parts with their lines.

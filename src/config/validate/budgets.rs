@@ -22,15 +22,19 @@ pub(super) fn limits(limits: &Limits, path: &Path, findings: &mut Findings<'_>) 
         findings.add(path.join("max_quality"), format!("must be one of {names}"));
     }
     let budgets = limits.budgets.as_deref().unwrap_or_default();
+    let list = path.join("budgets");
     for (index, budget) in budgets.iter().enumerate() {
-        let path = path.join("budgets").join(index);
+        let path = list.join(index);
         if budget.unit == Unit::Images && !budget.amount.is_whole() {
             findings.add(path.join("amount"), "must be a whole number of images");
         }
-        if let Some(first) = budgets.iter().take(index).position(|other| is_same(other, budget)) {
+        let same =
+            budgets.iter().take(index).position(|other| is_same(other, budget)).map(|first| list.join(first));
+        if let Some(first) = same.filter(|first| !findings.is_doubtful(first)) {
+            let first = findings.place(&first);
             findings.add(
                 path,
-                format!("is the same as number {first}: unit, per, timezone and mode must differ in one"),
+                format!("is the same as {first}: unit, per, timezone and mode must differ in one"),
             );
         }
     }

@@ -9,7 +9,9 @@ use crate::config::{Checks, amount::Amount};
 pub(super) fn check(settings: &Settings, checks: &Checks, findings: &mut Findings<'_>) {
     let models = &settings.models;
     let own = models.catalog.iter().map(|row| row.id.as_str());
-    let known: Vec<&str> = checks.known_models.iter().map(String::as_str).chain(own).collect();
+    let mut known: Vec<&str> = checks.known_models.iter().map(String::as_str).chain(own).collect();
+    known.sort_unstable();
+    known.dedup();
     let unknown = |name: &str| nearest::unknown("model", name, &known);
     if !known.contains(&models.default.as_str()) && !models.aliases.contains_key(&models.default) {
         findings.add(Path::of(&["models", "default"]), unknown(&models.default));

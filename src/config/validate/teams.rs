@@ -33,6 +33,7 @@ fn name<'n>(name: &'n str, path: &Path, known: &mut BTreeMap<&'n str, Path>, fin
     if !is_printable || name.chars().count() > NAME_MAX {
         findings.add(path, format!("must be 1 to {NAME_MAX} printable characters"));
     } else if let Some(first) = known.get(name) {
+        let first = findings.place(first);
         findings.add(path, format!("`{name}` is taken by {first}; names must differ"));
     } else {
         known.insert(name, path);
@@ -53,7 +54,8 @@ fn secret(key: &Key, path: &Path, known: &mut BTreeMap<Sha256Hash, Path>, findin
     };
     match known.get(&hash) {
         Some(first) => {
-            findings.add(path.clone(), format!("has the same secret as {first}; secrets must differ"))
+            let first = findings.place(first);
+            findings.add(path.clone(), format!("has the same secret as {first}; secrets must differ"));
         }
         None => {
             known.insert(hash, path.clone());
