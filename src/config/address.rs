@@ -92,6 +92,9 @@ urls! {
 
 impl HttpUrl {
     /// A default: `host` is a literal.
+    ///
+    /// # Panics
+    /// On what is no host's name.
     #[expect(clippy::expect_used, reason = "only literals are given, and a test reads them all")]
     pub fn https(host: &'static str) -> Self {
         Self::parse(&format!("https://{host}")).expect("a host's name makes a URL")

@@ -82,7 +82,7 @@ pub async fn watch(
         };
         let (job, known, seen) = (reload.clone(), in_force.clone(), changed.take());
         // Reading files may block; the loop waits for it, so there is only ever one look.
-        let look = tokio::task::spawn_blocking(move || job.look(asked, &known, seen));
+        let look = tokio::task::spawn_blocking(move || job.look(asked, &known, seen.as_ref()));
         match look.await {
             Ok(Look::Same) | Err(_) => {}
             Ok(Look::Changed(files)) => changed = Some(files),
@@ -104,12 +104,12 @@ pub(super) enum Look {
 
 impl Reload {
     /// `seen` are changed files of the look before.
-    pub(super) fn look(&self, asked: bool, in_force: &Files, seen: Option<Files>) -> Look {
+    pub(super) fn look(&self, asked: bool, in_force: &Files, seen: Option<&Files>) -> Look {
         let now = in_force.again();
         if !asked && now == *in_force {
             return Look::Same;
         }
-        if !asked && seen.as_ref() != Some(&now) {
+        if !asked && seen != Some(&now) {
             return Look::Changed(now);
         }
         let outcome = load(&self.source, &self.environment, &self.checks);

@@ -13,7 +13,7 @@ use super::shown::{Secrets, Shown};
 const EXPRESSION: &str = r"\$\{";
 
 /// A schema for `plain`, or for a text with an expression in it.
-pub fn or_expression(plain: Value) -> Value {
+pub fn or_expression(plain: &Value) -> Value {
     json!({"anyOf": [plain, {"type": "string", "pattern": EXPRESSION}]})
 }
 
@@ -33,7 +33,7 @@ impl Setting for bool {
     }
 
     fn schema() -> Value {
-        or_expression(json!({"type": "boolean"}))
+        or_expression(&json!({"type": "boolean"}))
     }
 
     fn shown(&self, _: Secrets) -> Shown {

@@ -203,14 +203,14 @@ pub fn bounded<T: Setting>(mut schema: Value, range: &RangeInclusive<T>) -> Valu
             fields.insert("maximum".to_owned(), to);
         } else if let Some(Value::String(text)) = fields.get_mut("description") {
             let [from, to] = bounds.map(|bound| bound.text());
-            text.push_str(&format!(" From {from} to {to}."));
+            *text = format!("{text} From {from} to {to}.");
         }
     }
     schema
 }
 
 /// The schema of a struct from those of its fields: `(name, schema, required)`.
-pub fn struct_schema<const N: usize>(docs: &[&str], fields: [(&str, Value, bool); N]) -> Value {
+pub fn struct_schema<const N: usize>(docs: &[&str], fields: &[(&str, Value, bool); N]) -> Value {
     let required: Vec<&str> =
         fields.iter().filter(|(_, _, required)| *required).map(|(name, _, _)| *name).collect();
     let properties: Map<String, Value> =

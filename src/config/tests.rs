@@ -28,7 +28,7 @@ fn loaded(yaml: &str, variables: &[(&str, &str)]) -> Settings {
 }
 
 fn problems(yaml: &str) -> String {
-    outcome(yaml, &[]).map(|_| "no problem".to_owned()).unwrap_or_else(|problems| problems.to_string())
+    outcome(yaml, &[]).map_or_else(|problems| problems.to_string(), |_| "no problem".to_owned())
 }
 
 /// A directory that is gone when the test ends.

@@ -85,11 +85,15 @@ fn flatten(node: Spanned<Node>, path: &Path, key: Option<u64>, lines: &mut BTree
                 .map(|(index, item)| below(Step::Index(index), None, item))
                 .collect(),
         ),
-        Node::Map(entries) => Value::Object(Map::from_iter(entries.into_iter().map(|(key, value)| {
-            let line = Some(key.referenced.line()).filter(|line| *line > 0);
-            let value = below(Step::Key(key.value.clone()), line, value);
-            (key.value, value)
-        }))),
+        Node::Map(entries) => {
+            let mut fields = Map::new();
+            for (key, value) in entries {
+                let line = Some(key.referenced.line()).filter(|line| *line > 0);
+                let value = below(Step::Key(key.value.clone()), line, value);
+                fields.insert(key.value, value);
+            }
+            Value::Object(fields)
+        }
     }
 }
 
@@ -169,7 +173,7 @@ mod tests {
     use super::*;
 
     fn tree(text: &str) -> Value {
-        parse(text).map(|document| document.tree).unwrap_or_else(|problem| panic!("{problem}"))
+        parse(text).map_or_else(|problem| panic!("{problem}"), |document| document.tree)
     }
 
     fn failure(text: &str) -> String {
@@ -232,7 +236,7 @@ mod tests {
         for (this, last) in
             ["b", "c", "d", "e", "f", "g", "h"].iter().zip(["a", "b", "c", "d", "e", "f", "g"])
         {
-            bomb.push_str(&format!("{this}: &{this} [{}]\n", vec![format!("*{last}"); 9].join(", ")));
+            bomb = format!("{bomb}{this}: &{this} [{}]\n", vec![format!("*{last}"); 9].join(", "));
         }
         assert!(!failure(&bomb).is_empty());
     }

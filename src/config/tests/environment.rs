@@ -31,7 +31,7 @@ teams: [{name: a, keys: [{name: k, secret: one}]}]
     assert_eq!(settings.models.aliases["dall-e-3"].model, "seedream");
     let alias = &settings.models.aliases["gpt-image-1"];
     assert_eq!(
-        (alias.model.as_str(), alias.quality.map(|quality| quality.name())),
+        (alias.model.as_str(), alias.quality.map(crate::image::Quality::name)),
         ("gpt-image-2", Some("low"))
     );
 }

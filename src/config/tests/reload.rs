@@ -74,7 +74,7 @@ async fn a_bad_file_is_told_once_and_a_good_one_taken_again() {
         std::fs::write(&path, "evolink: {api_key: ").unwrap();
         let told = seen.recv().await.unwrap();
         assert!(told.starts_with("refused: line 1"), "{told}");
-        let silent = tokio::time::timeout(std::time::Duration::from_secs(60), seen.recv()).await;
+        let silent = tokio::time::timeout(std::time::Duration::from_mins(1), seen.recv()).await;
         assert!(silent.is_err(), "{silent:?}");
         std::fs::write(&path, "evolink: {api_key: three}").unwrap();
         assert_eq!(seen.recv().await.as_deref(), Some("three"));
@@ -96,8 +96,8 @@ fn a_changed_file_is_taken_only_when_it_stays_as_it_is() {
     std::fs::write(&path, "").unwrap();
     let Look::Changed(emptied) = look(None) else { panic!("taken at first sight") };
     std::fs::write(&path, "evolink: {api_key: two}").unwrap();
-    let Look::Changed(written) = look(Some(emptied)) else { panic!("taken while being written") };
-    let Look::Loaded(outcome) = look(Some(written)) else { panic!("not taken") };
+    let Look::Changed(written) = look(Some(&emptied)) else { panic!("taken while being written") };
+    let Look::Loaded(outcome) = look(Some(&written)) else { panic!("not taken") };
     assert_eq!(outcome.unwrap().settings.evolink.api_key.expose(), "two");
 }
 
