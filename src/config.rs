@@ -141,6 +141,7 @@ fn read(
         tree = Value::Object(Map::new());
     }
     from_variables(&mut tree, environment);
+    add_shipped_aliases(&mut tree);
     let mut problems = environment::apply(environment, &schema(), &mut tree, &mut origin);
     let mut expansion = Expansion {
         environment,
@@ -152,19 +153,21 @@ fn read(
     expansion.run(&mut tree, &Path::root());
     problems.append(&mut expansion.problems);
     let warnings = not_yet::warnings(&tree);
-    with_shipped_aliases(&mut tree);
+    if let Some(Value::Object(aliases)) = tree.pointer_mut("/models/aliases") {
+        aliases.retain(|_, alias| !alias.is_null());
+    }
 
     let mut reader = Reader::new(&origin);
     let settings = Settings::read(&tree, &mut reader);
-    problems.append(&mut reader.into_problems());
-    let Some(mut settings) = settings else { return Err(problems) };
-    settings.models.aliases.iter_mut().for_each(|(name, alias)| alias.answer_as(name));
-    for finding in validate::validate(&settings, checks, &origin) {
-        // A value that could not be read has its default here: what follows from that is not the user's mistake.
-        if !problems.iter().any(|problem| problem.path == finding.path) {
-            problems.push(finding);
-        }
-    }
+    let mut findings = reader.into_findings();
+    let rules = settings.map(|mut settings| {
+        settings.models.aliases.iter_mut().for_each(|(name, alias)| alias.answer_as(name));
+        let broken = validate::validate(&settings, checks, &origin, &findings);
+        (settings, broken)
+    });
+    problems.append(&mut findings.problems);
+    let Some((settings, mut broken)) = rules else { return Err(problems) };
+    problems.append(&mut broken);
     if problems.is_empty() { Ok((settings, warnings)) } else { Err(problems) }
 }
 
@@ -193,10 +196,17 @@ fn from_variables(tree: &mut Value, environment: &Environment) {
 }
 
 /// A file's aliases are added to those shipped; null takes one away.
-fn with_shipped_aliases(tree: &mut Value) {
-    let Some(Value::Object(aliases)) = tree.pointer_mut("/models/aliases") else { return };
+fn add_shipped_aliases(tree: &mut Value) {
+    let mut at = tree;
+    for key in ["models", "aliases"] {
+        let Value::Object(fields) = at else { return };
+        at = fields.entry(key).or_insert(Value::Null);
+        if at.is_null() {
+            *at = json!({});
+        }
+    }
+    let Value::Object(aliases) = at else { return };
     for name in settings::SHIPPED_ALIASES {
         aliases.entry(name).or_insert_with(|| settings::DEFAULT_MODEL.into());
     }
-    aliases.retain(|_, alias| !alias.is_null());
 }

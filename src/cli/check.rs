@@ -43,8 +43,11 @@ impl Check {
 fn report(outcome: &Result<Loaded, Problems>) -> (String, String, ExitCode) {
     match outcome {
         Ok(loaded) => {
-            let warnings: String =
-                loaded.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+            let warnings: String = loaded
+                .warnings
+                .iter()
+                .flat_map(|warning| ["warning: ".to_owned(), format!("{warning}\n")])
+                .collect();
             (config::printed(&loaded.settings), warnings, ExitCode::SUCCESS)
         }
         Err(problems) => (String::new(), format!("{problems}\n"), ExitCode::from(REFUSED)),

@@ -4,10 +4,10 @@ use std::fmt;
 use std::net::IpAddr;
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::scalar::{text, text_like};
+use super::secret::Secret;
 use super::setting::{Reader, Setting};
 use super::shown::{Secrets, Shown};
 
@@ -19,7 +19,9 @@ fn redacted(url: &Url) -> String {
         let _ = url.set_password(None);
         let _ = url.set_username("***");
     }
-    url.to_string()
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let text = url.to_string();
+    text.strip_suffix('/').filter(|_| is_bare).unwrap_or(&text).to_owned()
 }
 
 macro_rules! urls {
@@ -73,8 +75,7 @@ macro_rules! urls {
                 match secrets {
                     Secrets::Hidden => Shown::plain(redacted(&self.0)),
                     Secrets::Hashed => {
-                        let hash: [u8; 32] = Sha256::digest(self.0.as_str()).into();
-                        Shown::List(hash.iter().map(|byte| Shown::plain(*byte)).collect())
+                        Shown::plain(Secret::new(self.0.as_str()).sha256().to_string())
                     }
                 }
             }
@@ -91,6 +92,9 @@ urls! {
 
 impl HttpUrl {
     /// A default: `host` is a literal.
+    ///
+    /// # Panics
+    /// On what is no host's name.
     #[expect(clippy::expect_used, reason = "only literals are given, and a test reads them all")]
     pub fn https(host: &'static str) -> Self {
         Self::parse(&format!("https://{host}")).expect("a host's name makes a URL")

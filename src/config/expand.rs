@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn expand(value: Value, variables: &[(&str, &str)]) -> Result<Value, Vec<String>> {
-        let environment = Environment::from_iter(variables.iter().copied());
+        let environment: Environment = variables.iter().copied().collect();
         let (mut files, mut origin) = (Files::default(), Origin::default());
         let mut expansion = Expansion {
             environment: &environment,

@@ -23,14 +23,20 @@ impl Files {
         content.map_err(|reason| format!("the file {} cannot be read: {reason}", path.display()))
     }
 
-    /// True when a file no longer holds what it did. Follows links anew, so a swapped link counts.
-    pub fn have_changed(&self) -> bool {
+    /// The same files as they are now. Follows links anew, so a swapped link counts as a change.
+    #[must_use]
+    pub fn again(&self) -> Self {
         let mut now = Self::default();
         for path in self.0.keys() {
             // That a file cannot be read is remembered too.
             let _ = now.read(path);
         }
-        now != *self
+        now
+    }
+
+    /// True when the files of `other` had the same content here.
+    pub fn agree_with(&self, other: &Self) -> bool {
+        other.0.iter().all(|(path, hash)| self.0.get(path).is_none_or(|own| own == hash))
     }
 
     pub fn paths(&self) -> Vec<PathBuf> {

@@ -73,7 +73,7 @@ macro_rules! settings {
             }
 
             fn schema() -> serde_json::Value {
-                let schema = $crate::config::setting::struct_schema(&[$($doc),+], [$({
+                let schema = $crate::config::setting::struct_schema(&[$($doc),+], &[$({
                     let default = $crate::config::macros::settings!(@default [$type] [$($default)?]);
                     let field = $crate::config::setting::field_schema::<$type>(&[$($field_doc),+], default);
                     $( let field = $crate::config::setting::bounded::<$type>(field, &($range)); )?
@@ -140,7 +140,7 @@ macro_rules! choices {
             }
 
             fn schema() -> serde_json::Value {
-                $crate::config::scalar::or_expression(serde_json::json!({"enum": [$($word),+]}))
+                $crate::config::scalar::or_expression(&serde_json::json!({"enum": [$($word),+]}))
             }
 
             fn shown(&self, _: $crate::config::shown::Secrets) -> $crate::config::shown::Shown {

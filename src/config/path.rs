@@ -55,7 +55,12 @@ impl Path {
         &self.0
     }
 
-    /// True for the place itself and for everything below it. In a pattern, `*` is any key or index.
+    /// True for the place `above` itself and for everything below it.
+    pub fn starts_with(&self, above: &Self) -> bool {
+        self.0.starts_with(&above.0)
+    }
+
+    /// As [`Path::starts_with`]. In a pattern, `*` is any key or index.
     pub fn is_under(&self, pattern: &[&str]) -> bool {
         self.0.len() >= pattern.len()
             && self.0.iter().zip(pattern).all(|(step, want)| match step {
@@ -71,7 +76,7 @@ impl fmt::Display for Path {
             match step {
                 Step::Index(index) => write!(f, "[{index}]")?,
                 Step::Key(key) if key.is_empty() || key.contains(['.', '[', ']', ' ']) => {
-                    write!(f, "[{key:?}]")?
+                    write!(f, "[{key:?}]")?;
                 }
                 Step::Key(key) if place == 0 => f.write_str(key)?,
                 Step::Key(key) => write!(f, ".{key}")?,

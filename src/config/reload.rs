@@ -14,6 +14,9 @@ use super::{Checks, Environment, Files, Loaded, Problems, Settings, Source, load
 /// Time between two looks at the files. Links swapped by Kubernetes are seen as well as files rewritten.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// How long changed files must stay as they are: a file seen half written, or emptied just before, may be valid.
+const SETTLED_AFTER: Duration = Duration::from_millis(500);
+
 /// What holds at once after a reload.
 const AT_ONCE: &[&[&str]] = &[
     &["teams"],
@@ -65,22 +68,62 @@ pub struct Reload {
 /// once: a bad file is not reported again until it changes. `files` are those of the settings in force.
 ///
 /// Never ends by itself; it may be dropped at any moment.
-pub async fn watch(reload: Reload, mut files: Files, mut apply: impl FnMut(Result<Loaded, Problems>) + Send) {
+pub async fn watch(
+    reload: Reload,
+    mut in_force: Files,
+    mut apply: impl FnMut(Result<Loaded, Problems>) + Send,
+) {
+    let mut changed: Option<Files> = None;
     loop {
+        let pause = if changed.is_some() { SETTLED_AFTER } else { LOOK_EVERY };
         let asked = tokio::select! {
             () = reload.now.notified() => true,
-            () = tokio::time::sleep(LOOK_EVERY) => false,
+            () = tokio::time::sleep(pause) => false,
         };
-        let (job, known) = (reload.clone(), files.clone());
-        let look =
-            move || (asked || known.have_changed()).then(|| load(&job.source, &job.environment, &job.checks));
+        let (job, known, seen) = (reload.clone(), in_force.clone(), changed.take());
         // Reading files may block; the loop waits for it, so there is only ever one look.
-        if let Ok(Some(outcome)) = tokio::task::spawn_blocking(look).await {
-            files = match &outcome {
-                Ok(loaded) => loaded.files.clone(),
-                Err(problems) => problems.files.clone(),
-            };
-            apply(outcome);
+        let look = tokio::task::spawn_blocking(move || job.look(asked, &known, seen.as_ref()));
+        match look.await {
+            Ok(Look::Same) | Err(_) => {}
+            Ok(Look::Changed(files)) => changed = Some(files),
+            Ok(Look::Loaded(outcome)) => {
+                in_force = files_of(&outcome).clone();
+                apply(*outcome);
+            }
         }
+    }
+}
+
+/// What a look at the files has found.
+pub(super) enum Look {
+    Same,
+    /// Not as those in force; to be looked at again before they are taken.
+    Changed(Files),
+    Loaded(Box<Result<Loaded, Problems>>),
+}
+
+impl Reload {
+    /// `seen` are changed files of the look before.
+    pub(super) fn look(&self, asked: bool, in_force: &Files, seen: Option<&Files>) -> Look {
+        let now = in_force.again();
+        if !asked && now == *in_force {
+            return Look::Same;
+        }
+        if !asked && seen != Some(&now) {
+            return Look::Changed(now);
+        }
+        let outcome = load(&self.source, &self.environment, &self.checks);
+        if asked || now.agree_with(files_of(&outcome)) {
+            Look::Loaded(Box::new(outcome))
+        } else {
+            Look::Changed(in_force.again())
+        }
+    }
+}
+
+const fn files_of(outcome: &Result<Loaded, Problems>) -> &Files {
+    match outcome {
+        Ok(loaded) => &loaded.files,
+        Err(problems) => &problems.files,
     }
 }

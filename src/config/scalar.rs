@@ -13,7 +13,7 @@ use super::shown::{Secrets, Shown};
 const EXPRESSION: &str = r"\$\{";
 
 /// A schema for `plain`, or for a text with an expression in it.
-pub fn or_expression(plain: Value) -> Value {
+pub fn or_expression(plain: &Value) -> Value {
     json!({"anyOf": [plain, {"type": "string", "pattern": EXPRESSION}]})
 }
 
@@ -33,7 +33,7 @@ impl Setting for bool {
     }
 
     fn schema() -> Value {
-        or_expression(json!({"type": "boolean"}))
+        or_expression(&json!({"type": "boolean"}))
     }
 
     fn shown(&self, _: Secrets) -> Shown {
@@ -57,9 +57,10 @@ macro_rules! whole_numbers {
     ($($type:ty),+) => { $(
         impl Setting for $type {
             fn read(value: &Value, reader: &mut Reader<'_>) -> Option<Self> {
-                match whole(value).and_then(|number| Self::try_from(number).ok()) {
-                    Some(number) => Some(number),
-                    None => reader.wrong(value, &format!("must be a whole number from 0 to {}", Self::MAX)),
+                match whole(value).map(Self::try_from) {
+                    Some(Ok(number)) => Some(number),
+                    Some(Err(_)) => reader.wrong(value, &format!("must not be more than {}", Self::MAX)),
+                    None => reader.wrong(value, "must be a whole number from 0"),
                 }
             }
 

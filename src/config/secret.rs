@@ -130,14 +130,12 @@ impl fmt::Display for Sha256Hash {
 
 impl Setting for Sha256Hash {
     fn read(value: &Value, reader: &mut Reader<'_>) -> Option<Self> {
-        match Self::parse(text(value, reader)?) {
-            Some(hash) => Some(hash),
-            None => {
-                // Somebody may have put the secret itself here: it is not repeated.
-                reader.report("must be the SHA-256 of the secret in 64 hexadecimal digits".to_owned());
-                None
-            }
+        let hash = Self::parse(text(value, reader)?);
+        if hash.is_none() {
+            // Somebody may have put the secret itself here: it is not repeated.
+            reader.report("must be the SHA-256 of the secret in 64 hexadecimal digits".to_owned());
         }
+        hash
     }
 
     fn schema() -> Value {

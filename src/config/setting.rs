@@ -4,12 +4,12 @@
 //! Knows no particular setting; the structs are in [`super::settings`], made by the macro in `macros.rs`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value, json};
 
-use super::path::Path;
+use super::path::{Path, Step};
 use super::problem::Problem;
 use super::shown::{Secrets, Shown};
 
@@ -46,23 +46,31 @@ pub struct Origin {
 pub struct Reader<'a> {
     origin: &'a Origin,
     path: Path,
-    problems: Vec<Problem>,
+    findings: Findings,
+}
+
+/// What came of reading besides the settings.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// In the order of reading.
+    pub problems: Vec<Problem>,
+    /// Items of lists that could not be read and were left out.
+    pub left_out: BTreeSet<Path>,
 }
 
 impl<'a> Reader<'a> {
-    pub const fn new(origin: &'a Origin) -> Self {
-        Self { origin, path: Path::root(), problems: Vec::new() }
+    pub fn new(origin: &'a Origin) -> Self {
+        Self { origin, path: Path::root(), findings: Findings::default() }
     }
 
-    /// All problems met, in the order of reading.
-    pub fn into_problems(self) -> Vec<Problem> {
-        self.problems
+    pub fn into_findings(self) -> Findings {
+        self.findings
     }
 
     /// Reports the value at hand: `must` says what would work, for example `must be true or false`.
     pub fn wrong<T>(&mut self, value: &Value, must: &str) -> Option<T> {
         let got = match self.origin.expanded.get(&self.path) {
-            Some(raw) => format!("what `{raw}` stands for"),
+            Some(raw) => format!("what `{raw}` gives"),
             None => described(value),
         };
         self.report(format!("{must}, not {got}"));
@@ -72,13 +80,18 @@ impl<'a> Reader<'a> {
     /// Reports a problem at the path at hand.
     pub fn report(&mut self, message: String) {
         let line = self.origin.lines.get(&self.path).copied();
-        self.problems.push(Problem { path: self.path.clone(), line, message });
+        self.findings.problems.push(Problem { path: self.path.clone(), line, message });
     }
 
     /// Reads a list's item or a map's value.
-    pub fn item<T: Setting>(&mut self, step: impl Into<super::path::Step>, value: &Value) -> Option<T> {
+    pub fn item<T: Setting>(&mut self, step: impl Into<Step>, value: &Value) -> Option<T> {
+        let step = step.into();
+        let is_item = matches!(step, Step::Index(_));
         self.path.push(step);
         let read = self.value(value);
+        if read.is_none() && is_item {
+            self.findings.left_out.insert(self.path.clone());
+        }
         self.path.pop();
         read
     }
@@ -190,14 +203,14 @@ pub fn bounded<T: Setting>(mut schema: Value, range: &RangeInclusive<T>) -> Valu
             fields.insert("maximum".to_owned(), to);
         } else if let Some(Value::String(text)) = fields.get_mut("description") {
             let [from, to] = bounds.map(|bound| bound.text());
-            text.push_str(&format!(" From {from} to {to}."));
+            *text = format!("{text} From {from} to {to}.");
         }
     }
     schema
 }
 
 /// The schema of a struct from those of its fields: `(name, schema, required)`.
-pub fn struct_schema<const N: usize>(docs: &[&str], fields: [(&str, Value, bool); N]) -> Value {
+pub fn struct_schema<const N: usize>(docs: &[&str], fields: &[(&str, Value, bool); N]) -> Value {
     let required: Vec<&str> =
         fields.iter().filter(|(_, _, required)| *required).map(|(name, _, _)| *name).collect();
     let properties: Map<String, Value> =

@@ -53,11 +53,16 @@ pub fn write(shown: &Shown) -> Result<String, serde_saphyr::ser::Error> {
 
 fn problem(error: &serde_saphyr::Error) -> Problem {
     let location = error.location().filter(|location| location.line() > 0);
-    Problem {
-        path: Path::root(),
-        line: location.map(|location| location.line()),
-        message: format!("cannot be read as YAML: {}", error.render().lines().collect::<Vec<_>>().join(" ")),
-    }
+    let text = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+    let text = text.lines().collect::<Vec<_>>().join(" ");
+    let (text, line) = match location {
+        Some(place) => {
+            let suffix = format!(" at line {}, column {}", place.line(), place.column());
+            (text.strip_suffix(&suffix).unwrap_or(&text).to_owned(), Some(place.line()))
+        }
+        None => (text, None),
+    };
+    Problem { path: Path::root(), line, message: format!("cannot be read as YAML: {text}") }
 }
 
 /// A value as parsed, its parts with their lines.
@@ -80,11 +85,15 @@ fn flatten(node: Spanned<Node>, path: &Path, key: Option<u64>, lines: &mut BTree
                 .map(|(index, item)| below(Step::Index(index), None, item))
                 .collect(),
         ),
-        Node::Map(entries) => Value::Object(Map::from_iter(entries.into_iter().map(|(key, value)| {
-            let line = Some(key.referenced.line()).filter(|line| *line > 0);
-            let value = below(Step::Key(key.value.clone()), line, value);
-            (key.value, value)
-        }))),
+        Node::Map(entries) => {
+            let mut fields = Map::new();
+            for (key, value) in entries {
+                let line = Some(key.referenced.line()).filter(|line| *line > 0);
+                let value = below(Step::Key(key.value.clone()), line, value);
+                fields.insert(key.value, value);
+            }
+            Value::Object(fields)
+        }
     }
 }
 
@@ -164,7 +173,7 @@ mod tests {
     use super::*;
 
     fn tree(text: &str) -> Value {
-        parse(text).map(|document| document.tree).unwrap_or_else(|problem| panic!("{problem}"))
+        parse(text).map_or_else(|problem| panic!("{problem}"), |document| document.tree)
     }
 
     fn failure(text: &str) -> String {
@@ -227,7 +236,7 @@ mod tests {
         for (this, last) in
             ["b", "c", "d", "e", "f", "g", "h"].iter().zip(["a", "b", "c", "d", "e", "f", "g"])
         {
-            bomb.push_str(&format!("{this}: &{this} [{}]\n", vec![format!("*{last}"); 9].join(", ")));
+            bomb = format!("{bomb}{this}: &{this} [{}]\n", vec![format!("*{last}"); 9].join(", "));
         }
         assert!(!failure(&bomb).is_empty());
     }

@@ -24,7 +24,8 @@ settings! {
         task_timeout: Duration = secs(900) => millis(1)..=hours(24),
         /// Longest a client waits on a create whose outcome is unknown.
         create_patience: Duration = secs(20) => secs(0)..=secs(590),
-        /// True: upstream honours Idempotency-Key on creates. False: a create that may have been taken is never repeated.
+        /// True: upstream honours Idempotency-Key on creates.
+        /// False: a create that may have been taken is never repeated.
         idempotent_creates: bool = true,
         /// A create is repeated with its key only within this time of its first sending.
         idempotency_window: Duration = hours(1) => secs(0)..=hours(24),

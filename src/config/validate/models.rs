@@ -9,25 +9,27 @@ use crate::config::{Checks, amount::Amount};
 pub(super) fn check(settings: &Settings, checks: &Checks, findings: &mut Findings<'_>) {
     let models = &settings.models;
     let own = models.catalog.iter().map(|row| row.id.as_str());
-    let known: Vec<&str> = checks.known_models.iter().map(String::as_str).chain(own).collect();
+    let mut known: Vec<&str> = checks.known_models.iter().map(String::as_str).chain(own).collect();
+    known.sort_unstable();
+    known.dedup();
     let unknown = |name: &str| nearest::unknown("model", name, &known);
     if !known.contains(&models.default.as_str()) && !models.aliases.contains_key(&models.default) {
-        findings.add(Path::of(&["models", "default"]), unknown(&models.default));
+        findings.add(&Path::of(&["models", "default"]), unknown(&models.default));
     }
     for (name, alias) in &models.aliases {
         let path = Path::of(&["models", "aliases", name]);
         if !known.contains(&alias.model.as_str()) {
-            findings.add(path.clone(), unknown(&alias.model));
+            findings.add(&path, unknown(&alias.model));
         }
         if alias.output_compression.is_some_and(|percent| percent > 100) {
-            findings.add(path.join("output_compression"), "must be from 0 to 100");
+            findings.add(&path.join("output_compression"), "must be from 0 to 100");
         }
     }
     for (index, row) in models.catalog.iter().enumerate() {
         let before = models.catalog.iter().take(index);
         if row.id.is_empty() || before.into_iter().any(|other| other.id == row.id) {
             let path = Path::of(&["models", "catalog"]).join(index).join("id");
-            findings.add(path, "must be given, and only once");
+            findings.add(&path, "must be given, and only once");
         }
     }
     for (index, team) in settings.teams.iter().enumerate() {
@@ -38,11 +40,11 @@ pub(super) fn check(settings: &Settings, checks: &Checks, findings: &mut Finding
                     Some(alias) => format!("is an alias; name its model `{}`", alias.model),
                     None => unknown(name),
                 };
-                findings.add(path.join(place), message);
+                findings.add(&path.join(place), message);
             }
         }
     }
     if settings.pricing.credits_per_usd == Amount::default() {
-        findings.add(Path::of(&["pricing", "credits_per_usd"]), "must be more than 0");
+        findings.add(&Path::of(&["pricing", "credits_per_usd"]), "must be more than 0");
     }
 }

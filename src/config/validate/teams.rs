@@ -31,9 +31,10 @@ fn name<'n>(name: &'n str, path: &Path, known: &mut BTreeMap<&'n str, Path>, fin
     let path = path.join("name");
     let is_printable = !name.trim().is_empty() && !name.chars().any(char::is_control);
     if !is_printable || name.chars().count() > NAME_MAX {
-        findings.add(path, format!("must be 1 to {NAME_MAX} printable characters"));
+        findings.add(&path, format!("must be 1 to {NAME_MAX} printable characters"));
     } else if let Some(first) = known.get(name) {
-        findings.add(path, format!("`{name}` is taken by {first}; names must differ"));
+        let first = findings.place(first);
+        findings.add(&path, format!("`{name}` is taken by {first}; names must differ"));
     } else {
         known.insert(name, path);
     }
@@ -44,16 +45,16 @@ fn secret(key: &Key, path: &Path, known: &mut BTreeMap<Sha256Hash, Path>, findin
         (Some(hash), None) => *hash,
         (None, Some(secret)) => secret.sha256(),
         (Some(_), Some(_)) => {
-            return findings.add(path.clone(), "has both sha256 and secret; keep one of them");
+            return findings.add(path, "has both sha256 and secret; keep one of them");
         }
         (None, None) => {
-            return findings
-                .add(path.clone(), "needs sha256 or secret; `evolink-gateway key create` makes them");
+            return findings.add(path, "needs sha256 or secret; `evolink-gateway key create` makes them");
         }
     };
     match known.get(&hash) {
         Some(first) => {
-            findings.add(path.clone(), format!("has the same secret as {first}; secrets must differ"))
+            let first = findings.place(first);
+            findings.add(path, format!("has the same secret as {first}; secrets must differ"));
         }
         None => {
             known.insert(hash, path.clone());
