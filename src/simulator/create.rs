@@ -1,22 +1,24 @@
 //! `POST /v1/images/generations`: faults, checks, upstream keys, and the making of tasks.
 
+mod making;
+mod refusal;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{HeaderName, LOCATION};
+use http::header::HeaderName;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::World;
-use super::answer::{
-    Answer, Cut, Outcome, json, kind_of, never, ok, page, refusal, whole, with_header, with_retry_after,
-};
-use super::faults::{Armed, Create, Details, Done, Effect, words_in};
+use super::answer::{Answer, Cut, Outcome, never, ok, refusal, whole, with_header, with_retry_after};
+use super::faults::{Create, Details, Effect, words_in};
 use super::ledger::{Ledger, Refusal};
 use super::order::{self, Order, OrderError};
-use super::task::{Fate, Stage, Task, message_of};
-use super::{billing, callback, latency, references};
+use super::task::{Fate, Stage};
+use super::{SLOW, World, billing, callback, references};
+use making::made;
+use refusal::{poor, without_task};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -42,7 +44,7 @@ pub(super) async fn create(world: &Arc<World>, headers: &HeaderMap, body: Bytes,
     world.ledger().totals.create_calls += 1;
     let wanted = match wanted(world, headers, &body, owner) {
         Ok(wanted) => wanted,
-        Err(answer) => return Ok(refused(world, &body, answer)),
+        Err((status, code, message)) => return Ok(refused(world, &body, refusal(status, code, &message))),
     };
     let fault = fault_of(&mut world.ledger(), &wanted);
     if let Some((fault, details)) = &fault
@@ -66,27 +68,26 @@ pub(super) async fn create(world: &Arc<World>, headers: &HeaderMap, body: Bytes,
     }
 }
 
+/// The create, or its refusal as status, code and message.
 fn wanted<'a>(
     world: &'a World,
     headers: &'a HeaderMap,
     body: &'a [u8],
     owner: u64,
-) -> Result<Wanted<'a>, Answer> {
+) -> Result<Wanted<'a>, (StatusCode, &'static str, String)> {
+    let bad = |text: String| (StatusCode::BAD_REQUEST, "invalid_request", text);
     let order = order::read(body).map_err(|error| match &error {
-        OrderError::Model(_) => refusal(StatusCode::NOT_FOUND, "model_not_found", &error.to_string()),
-        _ => refusal(StatusCode::BAD_REQUEST, "invalid_request", &error.to_string()),
+        OrderError::Model(_) => (StatusCode::NOT_FOUND, "model_not_found", error.to_string()),
+        _ => bad(error.to_string()),
     })?;
     let key = match headers.get(KEY).filter(|_| world.options.idempotency) {
         None => None,
         Some(key) => Some(key.to_str().ok().filter(|key| is_key(key)).ok_or_else(|| {
-            let text = "Idempotency-Key must be 16 to 96 characters of A-Z, a-z, 0-9, '.', '_' and '-'";
-            refusal(StatusCode::BAD_REQUEST, "invalid_request", text)
+            bad("Idempotency-Key must be 16 to 96 characters of A-Z, a-z, 0-9, '.', '_' and '-'".to_owned())
         })?),
     };
-    let host = world.host_of(headers);
-    let body = std::str::from_utf8(body)
-        .map_err(|_| refusal(StatusCode::BAD_REQUEST, "invalid_request", "the body is not UTF-8"))?;
-    Ok(Wanted { order, key, owner, host, body })
+    let body = std::str::from_utf8(body).map_err(|_| bad("the body is not UTF-8".to_owned()))?;
+    Ok(Wanted { order, key, owner, host: world.host_of(headers), body })
 }
 
 fn is_key(key: &str) -> bool {
@@ -102,69 +103,6 @@ fn fault_of(ledger: &mut Ledger, wanted: &Wanted<'_>) -> Option<(Create, Details
         Effect::Create(create) => Some(*create),
         _ => None,
     })
-}
-
-/// The answer of a fault that makes no task.
-fn without_task(fault: Create, details: &Details, order: &Order) -> Option<Answer> {
-    let status = |usual| details.status.unwrap_or(usual);
-    let answer = match fault {
-        Create::Status(status) => failure(status, details, order),
-        Create::Html => page(status(StatusCode::BAD_GATEWAY)),
-        Create::OkError => {
-            refusal(StatusCode::OK, details.code.as_deref().unwrap_or("service_error"), "Service error")
-        }
-        Create::Flat => {
-            let code = details.code.as_deref().unwrap_or("invalid_request");
-            json(
-                status(StatusCode::BAD_REQUEST),
-                &json!({"code": code, "message": "Invalid request parameters"}),
-            )
-        }
-        Create::IntCode => {
-            let status = status(StatusCode::SERVICE_UNAVAILABLE);
-            let error =
-                json!({"code": status.as_u16(), "message": "upstream error", "type": kind_of(status)});
-            json(status, &json!({"error": error}))
-        }
-        Create::Redirect => with_header(
-            whole(StatusCode::FOUND, "text/plain", ""),
-            LOCATION,
-            "http://169.254.169.254/latest/meta-data/",
-        ),
-        _ => return None,
-    };
-    Some(with_retry_after(answer, details.retry_after))
-}
-
-/// An HTTP error with the body that Evolink gives to its status.
-fn failure(status: StatusCode, details: &Details, order: &Order) -> Answer {
-    let model = &order.model;
-    let (code, message) = match status.as_u16() {
-        400 => ("invalid_request", "Invalid request parameters".to_owned()),
-        401 => ("unauthorized", "Invalid or expired token".to_owned()),
-        402 => ("insufficient_quota", "Insufficient quota. Please top up your account.".to_owned()),
-        403 => ("model_access_denied", format!("Token does not have access to model: {model}")),
-        404 => ("model_not_found", format!("The model '{model}' does not exist")),
-        409 => ("idempotency_conflict", "Idempotency-Key was used for another request".to_owned()),
-        429 => ("rate_limit_exceeded", "Too many requests, please try again later".to_owned()),
-        502 => ("upstream_error", "Upstream error".to_owned()),
-        503 => ("service_unavailable", "The service is unavailable, retry after 30 seconds".to_owned()),
-        _ => ("internal_error", "Internal server error".to_owned()),
-    };
-    let code = details.code.as_deref().unwrap_or(code);
-    if status == StatusCode::PAYMENT_REQUIRED {
-        return poor(code, &message, 1.25, 3.23);
-    }
-    refusal(status, code, &message)
-}
-
-/// 402 with the account's figures, which no client of a gateway may ever see.
-fn poor(code: &str, message: &str, left: f64, needed: f64) -> Answer {
-    let error = json!({
-        "code": code, "message": message, "type": "insufficient_quota", "key_name": "simulator-key",
-        "account_balance_credits": left, "estimated_credits": needed, "limit_scope": "account",
-    });
-    json(StatusCode::PAYMENT_REQUIRED, &json!({"error": error}))
 }
 
 /// Finds the task of the key, or makes one.
@@ -207,87 +145,6 @@ fn take(world: &World, wanted: Wanted<'_>, fault: Option<Create>) -> Taken {
     Taken::New(id)
 }
 
-/// A new task with its future.
-fn made(world: &World, ledger: &mut Ledger, wanted: Wanted<'_>, now: Instant) -> Task {
-    ledger.serial += 1;
-    let random = latency::random(world.options.seed, ledger.serial);
-    let Wanted { order, key, owner, host, body } = wanted;
-    let mut words = words_in(&order.prompt);
-    let faults = words.extract_if(.., |fault| stays_with_task(&fault.effect)).map(Armed::new).collect();
-    words.retain(|fault| !matches!(fault.effect, Effect::Create(_)));
-    let scope = if words.is_empty() { String::new() } else { format!("task {}", order.prompt) };
-    let mut has = |done: Done| {
-        let pick = |effect: &Effect| (*effect == Effect::Done(done)).then_some(());
-        ledger.strike(&scope, &words, &order.prompt, pick).is_some()
-    };
-    let (cancelled, overcharged, all) = (has(Done::Cancelled), has(Done::Overcharged), has(Done::AllN));
-    let failed = ledger.strike(&scope, &words, &order.prompt, |effect| match effect {
-        Effect::Fail(code) => Some(code.clone()),
-        _ => None,
-    });
-    let fixed = ledger.strike(&scope, &words, &order.prompt, |effect| match effect {
-        Effect::Latency(time) => Some(*time),
-        _ => None,
-    });
-    let pictures = if all { order.n } else { 1 };
-    let range =
-        world.options.latency.unwrap_or_else(|| latency::range(order.pixels.tier(), order.quality, order.n));
-    let time = fixed.map_or_else(|| latency::drawn(range, random, world.options.speed), |(time, _)| time);
-    let price = billing::charge(order.pixels, order.quality, pictures, &order.prompt, order.references.len());
-    let created_unix = world.epoch.wall(now).as_second();
-    Task {
-        id: identity(created_unix, world.options.seed, ledger.serial),
-        owner,
-        key: key.map(ToOwned::to_owned),
-        body: body.into(),
-        host: host.into(),
-        created: now,
-        created_unix,
-        ends: now + time,
-        fate: match failed {
-            Some((code, _)) => Fate::Failed { message: message_of(&code, random), code },
-            None if cancelled => Fate::Cancelled,
-            None => Fate::Completed,
-        },
-        pictures,
-        reserved: billing::reserve(price),
-        charge: if overcharged { 2 * billing::reserve(price) } else { price },
-        estimated_time: world.options.estimated_time,
-        noticed: None,
-        looks: 0,
-        looks_after_end: 0,
-        media_fetches: 0,
-        callback_tries: 0,
-        callback_delivered: false,
-        faults,
-        order,
-    }
-}
-
-/// Faults of a prompt that count per task.
-fn stays_with_task(effect: &Effect) -> bool {
-    match effect {
-        Effect::Poll(_) | Effect::Media(_) => true,
-        Effect::Done(done) => matches!(done, Done::NoLinks | Done::ResultData | Done::ResultObject),
-        _ => false,
-    }
-}
-
-/// `task-unified-<unix>-<8 characters>`; the characters are one to one with the serial number.
-fn identity(unix: i64, seed: u64, serial: u64) -> Arc<str> {
-    const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    const IDS: u64 = 36_u64.pow(8);
-    // an odd multiplier that is no multiple of 3 runs through all 36^8 numbers once
-    let mut number = (seed % IDS + serial.wrapping_mul(1_779_033_703_952_099 % IDS) % IDS) % IDS;
-    let mut id = format!("task-unified-{unix}-");
-    for _ in 0..8 {
-        let letter = usize::try_from(number % 36).ok().and_then(|at| LETTERS.get(at)).unwrap_or(&b'0');
-        id.push(char::from(*letter));
-        number /= 36;
-    }
-    id.into()
-}
-
 fn receipt(ledger: &Ledger, id: &str) -> Answer {
     match ledger.tasks.get(id) {
         Some(task) => {
@@ -307,7 +164,7 @@ async fn spoiled(world: &Arc<World>, id: &str, fault: Create, details: &Details,
         }
         Create::Slow => {
             let _open = Open::begin(world, id);
-            tokio::time::sleep(details.after.unwrap_or(super::SLOW)).await;
+            tokio::time::sleep(details.after.unwrap_or(SLOW)).await;
             Ok(answer)
         }
         Create::Malformed => Ok(whole(

@@ -129,17 +129,17 @@ async fn from_url(body: &[u8]) -> Result<Upload, UploadError> {
 }
 
 /// `GET /api/v1/files/quota`.
-pub(super) fn quota(world: &World) -> Outcome {
+pub(super) fn quota(world: &World) -> Answer {
     let used = world.shelf().count(Instant::now());
     let data = json!({
         "user_group": "default", "used_files": used, "max_files": shelf::FILES_MAX,
         "remain_files": shelf::FILES_MAX.saturating_sub(used), "is_custom": false, "quota_reason": "default",
     });
-    Ok(success(&data))
+    success(&data)
 }
 
 /// `GET /api/v1/files/list?page=&pageSize=`.
-pub(super) fn list(world: &World, query: &str) -> Outcome {
+pub(super) fn list(world: &World, query: &str) -> Answer {
     let number = |name: &str, usual: usize| {
         let value = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name);
         value.and_then(|(_, value)| value.parse().ok()).unwrap_or(usual).max(1)
@@ -157,37 +157,37 @@ pub(super) fn list(world: &World, query: &str) -> Outcome {
             })
         })
         .collect();
-    Ok(success(&json!({"total": shelf.files().count(), "files": files})))
+    success(&json!({"total": shelf.files().count(), "files": files}))
 }
 
 /// `DELETE /api/v1/files/{file_id}`.
-pub(super) fn delete(world: &World, id: &str) -> Outcome {
-    Ok(if world.shelf().remove(id) {
+pub(super) fn delete(world: &World, id: &str) -> Answer {
+    if world.shelf().remove(id) {
         success(&Value::Null)
     } else {
         failed(StatusCode::NOT_FOUND, 404, "file not found")
-    })
+    }
 }
 
 /// `GET /api/v1/files/upload-receipts/{id}`: the answer to a form upload whose reply was lost.
-pub(super) fn receipt(world: &World, headers: &HeaderMap, id: &str) -> Outcome {
+pub(super) fn receipt(world: &World, headers: &HeaderMap, id: &str) -> Answer {
     let shelf = world.shelf();
-    Ok(match shelf.receipt(id) {
+    match shelf.receipt(id) {
         Some(file) => success(&described(world, world.host_of(headers), file)),
         None => failed(StatusCode::NOT_FOUND, 404, "upload not found"),
-    })
+    }
 }
 
 /// `GET /files/{path}`: a stored file, as anyone may fetch it.
-pub(super) fn serve(world: &World, headers: &HeaderMap, path: &str) -> Outcome {
+pub(super) fn serve(world: &World, headers: &HeaderMap, path: &str) -> Answer {
     if let Some(answer) = media::turned_away(world, headers, path) {
-        return Ok(answer);
+        return answer;
     }
     let found = world.shelf().serve(path, Instant::now());
-    Ok(match found {
+    match found {
         Some((media_type, bytes)) => whole(StatusCode::OK, media_type, bytes),
         None => page(StatusCode::NOT_FOUND),
-    })
+    }
 }
 
 fn described(world: &World, host: &str, file: &Stored) -> Value {

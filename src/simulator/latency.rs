@@ -13,16 +13,14 @@ const fn seconds(tier: Tier, quality: Quality) -> (u64, u64) {
         (Tier::K1, Quality::Low) => (5, 15),
         (Tier::K1, Quality::High) => (15, 45),
         (Tier::K2, Quality::Low) => (7, 20),
-        (Tier::K2, Quality::High) => (20, 60),
-        (Tier::K4, Quality::Low) => (10, 30),
         (Tier::K4, Quality::High) => (30, 90),
-        (Tier::K1, Quality::XHigh) => (20, 60),
         (Tier::K2, Quality::XHigh) => (30, 80),
         (Tier::K4, Quality::XHigh) => (40, 110),
         (_, Quality::Max) => (45, 120),
-        (Tier::K1, _) => (10, 30),
+        (Tier::K2, Quality::High) | (Tier::K1, Quality::XHigh) => (20, 60),
+        (Tier::K1, _) | (Tier::K4, Quality::Low) => (10, 30),
+        (Tier::K4, _) => (18, 55),
         (Tier::K2, _) => (14, 42),
-        (Tier::K4, _) => (20, 60),
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::World;
-use super::answer::{Cut, Outcome, json, never, ok, page, pieces, refusal, whole, with_retry_after};
+use super::answer::{Answer, Cut, Outcome, json, never, ok, page, pieces, refusal, whole, with_retry_after};
 use super::faults::{Armed, Details, Done, Effect, Poll};
 use super::ledger::Ledger;
 use super::task::{Fate, Stage, Task};
@@ -71,7 +71,7 @@ pub(super) async fn batch(world: &World, body: &[u8], owner: u64) -> Outcome {
                 None | Some((Poll::Backwards | Poll::UnknownStatus, _)) => entries.push(body),
                 Some((Poll::Status(StatusCode::NOT_FOUND), _)) => {}
                 Some((Poll::Status(status), _)) => {
-                    entries.push(json!({"id": id, "error": status.to_string()}))
+                    entries.push(json!({"id": id, "error": status.to_string()}));
                 }
                 Some(spoils_all) => whole_fault = Some(spoils_all),
             }
@@ -178,7 +178,7 @@ async fn spoiled(fault: Poll, details: &Details, body: &Value) -> Outcome {
     Ok::<_, Cut>(with_retry_after(answer, details.retry_after))
 }
 
-fn failure(status: StatusCode, details: &Details) -> super::answer::Answer {
+fn failure(status: StatusCode, details: &Details) -> Answer {
     let (code, message) = match status.as_u16() {
         400 => ("invalid_task_id", "Invalid task id"),
         401 => ("unauthorized", "Invalid or expired token"),
@@ -195,19 +195,19 @@ fn failure(status: StatusCode, details: &Details) -> super::answer::Answer {
     refusal(status, code, message)
 }
 
-fn invalid_id() -> super::answer::Answer {
+fn invalid_id() -> Answer {
     let error = json!({
         "code": "invalid_task_id", "message": "Invalid task id format", "type": "invalid_request_error", "param": "task_id",
     });
     json(StatusCode::BAD_REQUEST, &json!({"error": error}))
 }
 
-fn not_found(id: &str) -> super::answer::Answer {
+fn not_found(id: &str) -> Answer {
     refusal(StatusCode::NOT_FOUND, "task_not_found", &format!("Task not found: {id}"))
 }
 
 /// `GET /v1/tasks`: the account's tasks, newest first, without links.
-pub(super) fn list(world: &World, query: &str, owner: u64) -> Outcome {
+pub(super) fn list(world: &World, query: &str, owner: u64) -> Answer {
     let field = |name: &str| {
         query
             .split('&')
@@ -232,7 +232,7 @@ pub(super) fn list(world: &World, query: &str, owner: u64) -> Outcome {
     let total = ledger.newest_of(owner).filter(fits).count();
     let shown = ledger.newest_of(owner).filter(fits).skip((page - 1).saturating_mul(size)).take(size);
     let data: Vec<Value> = shown.map(|task| listed(task, now)).collect();
-    Ok(ok(&json!({"data": data, "total": total, "page": page, "page_size": size})))
+    ok(&json!({"data": data, "total": total, "page": page, "page_size": size}))
 }
 
 fn listed(task: &Task, now: Instant) -> Value {
@@ -253,15 +253,15 @@ fn listed(task: &Task, now: Instant) -> Value {
 }
 
 /// `DELETE /v1/tasks/{id}`: ends a running task.
-pub(super) fn cancel(world: &Arc<World>, id: &str, owner: u64) -> Outcome {
+pub(super) fn cancel(world: &Arc<World>, id: &str, owner: u64) -> Answer {
     let now = Instant::now();
     {
         let mut ledger = world.ledger();
         ledger.totals.cancel_calls += 1;
-        let Some(task) = ledger.task_of(id, owner) else { return Ok(not_found(id)) };
+        let Some(task) = ledger.task_of(id, owner) else { return not_found(id) };
         if task.stage(now) == Stage::Ended {
             let text = "Task cannot be cancelled: it has ended";
-            return Ok(refusal(StatusCode::BAD_REQUEST, "invalid_request", text));
+            return refusal(StatusCode::BAD_REQUEST, "invalid_request", text);
         }
         task.fate = Fate::Cancelled;
         task.ends = now;
@@ -270,5 +270,5 @@ pub(super) fn cancel(world: &Arc<World>, id: &str, owner: u64) -> Outcome {
     let body = json!({
         "id": id, "object": "task.cancelled", "status": "cancelled", "message": "Task cancelled successfully",
     });
-    Ok(ok(&body))
+    ok(&body)
 }

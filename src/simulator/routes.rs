@@ -29,7 +29,7 @@ pub(super) async fn answer(world: Arc<World>, request: Request<Incoming>) -> Out
         return media::picture(&world, headers, path).await;
     }
     if let Some(path) = path.strip_prefix("/files/").filter(|_| is_read(method)) {
-        return files::serve(&world, headers, path);
+        return Ok(files::serve(&world, headers, path));
     }
     if let Some(path) = path.strip_prefix("/_simulator/") {
         let body = match read(body, JSON_MAX).await {
@@ -68,11 +68,11 @@ async fn task_api(
             Ok(body) => looks::batch(world, &body, owner).await,
             Err(answer) => Ok(answer),
         },
-        (&Method::GET, "tasks", _) if world.options.list => looks::list(world, query, owner),
-        (&Method::GET, "models", _) => account::models(),
-        (&Method::GET, "credits", _) => account::credits(world),
+        (&Method::GET, "tasks", _) if world.options.list => Ok(looks::list(world, query, owner)),
+        (&Method::GET, "models", _) => Ok(account::models()),
+        (&Method::GET, "credits", _) => Ok(account::credits(world)),
         (&Method::GET, _, Some(id)) => looks::one(world, id, owner).await,
-        (&Method::DELETE, _, Some(id)) => looks::cancel(world, id, owner),
+        (&Method::DELETE, _, Some(id)) => Ok(looks::cancel(world, id, owner)),
         (method, _, _) => Ok(unknown(method, head.uri.path())),
     }
 }
@@ -99,10 +99,10 @@ async fn files_api(
     }
     let receipt = path.strip_prefix("upload-receipts/");
     match (method, path, receipt) {
-        (&Method::GET, "quota", _) => files::quota(world),
-        (&Method::GET, "list", _) => files::list(world, query),
-        (&Method::GET, _, Some(id)) => files::receipt(world, headers, id),
-        (&Method::DELETE, id, None) if !id.contains('/') => files::delete(world, id),
+        (&Method::GET, "quota", _) => Ok(files::quota(world)),
+        (&Method::GET, "list", _) => Ok(files::list(world, query)),
+        (&Method::GET, _, Some(id)) => Ok(files::receipt(world, headers, id)),
+        (&Method::DELETE, id, None) if !id.contains('/') => Ok(files::delete(world, id)),
         _ => Ok(unknown(method, &format!("/api/v1/files/{path}"))),
     }
 }

@@ -45,10 +45,10 @@ async fn ask(
 
 /// Status and JSON of an answer.
 async fn call(simulator: &Simulator, method: Method, path: &str, body: &Value) -> (u16, Value) {
-    told(ask(simulator, method, path, &[], &body.to_string()).await.unwrap())
+    told(&ask(simulator, method, path, &[], &body.to_string()).await.unwrap())
 }
 
-fn told(answer: Response<Bytes>) -> (u16, Value) {
+fn told(answer: &Response<Bytes>) -> (u16, Value) {
     (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap_or_default())
 }
 

@@ -9,8 +9,11 @@ const AREA_MAX: u64 = 8_294_400;
 /// Largest picture drawn for models without documented limits.
 const LOOSE_SIDE_MAX: u32 = 4096;
 
+/// Width and height.
+type Sides = (u32, u32);
+
 /// Landscape and square ratios with their pixels at 1K, 2K and 4K; portraits are the same turned round.
-const TABLE: &[((u32, u32), [(u32, u32); 3])] = &[
+const TABLE: &[(Sides, [Sides; 3])] = &[
     ((1, 1), [(1024, 1024), (2048, 2048), (2880, 2880)]),
     ((2, 1), [(1456, 720), (2896, 1456), (3840, 1920)]),
     ((3, 1), [(1776, 592), (3552, 1184), (3840, 1280)]),

@@ -57,9 +57,8 @@ impl Canvas {
 
 /// Two colours dark enough for white letters.
 fn colours(seed: u64) -> ([u8; 3], [u8; 3]) {
-    let [a, b, c, d, e, f, ..] = seed.to_le_bytes();
-    let dark = |byte: u8| 24 + byte % 112;
-    ([dark(a), dark(b), dark(c)], [dark(d), dark(e), dark(f)])
+    let [red, green, blue, to_red, to_green, to_blue, ..] = seed.to_le_bytes().map(|byte| 24 + byte % 112);
+    ([red, green, blue], [to_red, to_green, to_blue])
 }
 
 fn blend(from: [u8; 3], to: [u8; 3], at: usize, of: usize) -> [u8; 3] {

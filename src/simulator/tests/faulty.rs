@@ -5,7 +5,9 @@ use super::*;
 const KEY: &str = "0123456789abcdef-key";
 
 async fn create_with(simulator: &Simulator, prompt: &str) -> Result<(u16, Value), ClientError> {
-    create(simulator, KEY, &json!({"model": "gpt-image-2", "prompt": prompt})).await.map(told)
+    create(simulator, KEY, &json!({"model": "gpt-image-2", "prompt": prompt}))
+        .await
+        .map(|answer| told(&answer))
 }
 
 #[tokio::test]
@@ -52,9 +54,9 @@ async fn a_lost_answer_leaves_a_task_that_the_key_finds_again() {
     for prompt in ["a [create:lost*1]", "b [create:malformed*1]", "c [create:no-id*1]"] {
         let key = format!("{KEY}{}", &prompt[..1]);
         let body = json!({"model": "gpt-image-2", "prompt": prompt});
-        let first = create(&simulator, &key, &body).await.map(told);
+        let first = create(&simulator, &key, &body).await.map(|answer| told(&answer));
         assert!(first.is_err() || first.is_ok_and(|(_, body)| body.get("id").is_none()), "{prompt}");
-        assert!(told(create(&simulator, &key, &body).await.unwrap()).1["id"].is_string());
+        assert!(told(&create(&simulator, &key, &body).await.unwrap()).1["id"].is_string());
     }
     let totals = simulator.ledger().totals;
     assert_eq!((totals.creates_accepted, totals.creates_replayed), (3, 3));
@@ -88,7 +90,7 @@ async fn a_create_that_hangs_is_open_until_its_client_leaves() {
 
 #[tokio::test]
 async fn a_task_can_have_ended_in_the_create_answer() {
-    let simulator = simulator(Duration::from_secs(60)).await;
+    let simulator = simulator(Duration::from_mins(1)).await;
     let (_, task) = create_with(&simulator, "x [create:terminal]").await.unwrap();
     assert_eq!((&task["status"], task["results"].as_array().map(Vec::len)), (&json!("completed"), Some(1)));
 }

@@ -27,9 +27,9 @@ async fn a_batch_has_the_callers_tasks_only_and_counts_as_one_call() {
     assert_eq!((status, found), (200, vec![first.as_str(), second.as_str()]));
     let other = [("authorization", "Bearer sk-other")];
     let foreign = ask(&simulator, Method::POST, "/v1/tasks/batch", &other, &ids.to_string()).await.unwrap();
-    assert_eq!(told(foreign).1, json!({"data": []}));
+    assert_eq!(told(&foreign).1, json!({"data": []}));
     let foreign = ask(&simulator, Method::GET, &format!("/v1/tasks/{first}"), &other, "").await.unwrap();
-    assert_eq!(told(foreign).1["error"]["code"], "task_not_found");
+    assert_eq!(told(&foreign).1["error"]["code"], "task_not_found");
     let totals = simulator.ledger().totals;
     assert_eq!((totals.batch_calls, totals.looks, totals.calls_per_second_max), (2, 2, 3));
 }
@@ -57,7 +57,7 @@ async fn the_list_is_newest_first_by_status_and_without_links() {
 
 #[tokio::test]
 async fn a_running_task_can_be_cancelled_once_and_costs_nothing() {
-    let simulator = simulator(Duration::from_secs(60)).await;
+    let simulator = simulator(Duration::from_mins(1)).await;
     let id = made(&simulator, "a").await;
     let path = format!("/v1/tasks/{id}");
     let (status, cancelled) = call(&simulator, Method::DELETE, &path, &Value::Null).await;
@@ -104,8 +104,8 @@ async fn hear(mut stream: TcpStream, answer: &str) -> Vec<u8> {
     loop {
         stream.read_buf(&mut heard).await.unwrap();
         let text = String::from_utf8_lossy(&heard).into_owned();
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        let Some((fields, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = fields.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
         if body.len() == length.parse::<usize>().unwrap() {
             stream.write_all(answer.as_bytes()).await.unwrap();
             return body.as_bytes().to_vec();
