@@ -53,10 +53,13 @@ pub struct Simulate {
 impl Simulate {
     /// Runs until SIGINT or SIGTERM. Exit code 0, or 1 when the address cannot be used.
     pub async fn run(self) -> ExitCode {
-        match self.serve(stopped()).await {
+        let served = match stopped() {
+            Ok(shutdown) => self.serve(shutdown).await,
+            Err(error) => Err(error),
+        };
+        match served {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                tracing::error!(%error, "the simulator cannot run");
                 say_error(&error);
                 ExitCode::FAILURE
             }
@@ -100,17 +103,17 @@ fn say_error(error: &std::io::Error) {
     eprintln!("simulate: {error}");
 }
 
-/// Ends at SIGINT or SIGTERM.
-async fn stopped() {
-    let interrupt = tokio::signal::ctrl_c();
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        let _ = interrupt.await;
-        return;
-    };
-    tokio::select! {
-        _ = interrupt => {}
-        _ = terminate.recv() => {}
-    }
+/// Ends at SIGINT or SIGTERM. Both are caught from the call on, not from the first poll: a script may stop the process
+/// as soon as it has read the ready line.
+fn stopped() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 fn factor(text: &str) -> Result<f64, String> {

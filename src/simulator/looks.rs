@@ -22,7 +22,8 @@ const DEEP_LEVELS: usize = 100_000;
 
 /// What one look found.
 struct Glimpse {
-    body: Value,
+    /// The task as JSON text: most looks only pass it on.
+    body: String,
     fault: Option<(Poll, Details)>,
 }
 
@@ -40,8 +41,8 @@ pub(super) async fn one(world: &World, id: &str, owner: u64) -> Outcome {
     };
     let Some(Glimpse { body, fault }) = glimpse else { return Ok(not_found(id)) };
     match fault {
-        None => Ok(ok(&body)),
-        Some((fault, details)) => spoiled(fault, &details, &body).await,
+        None => Ok(told(body)),
+        Some((fault, details)) => spoiled(fault, &details, body).await,
     }
 }
 
@@ -71,17 +72,17 @@ pub(super) async fn batch(world: &World, body: &[u8], owner: u64) -> Outcome {
                 None | Some((Poll::Backwards | Poll::UnknownStatus, _)) => entries.push(body),
                 Some((Poll::Status(StatusCode::NOT_FOUND), _)) => {}
                 Some((Poll::Status(status), _)) => {
-                    entries.push(json!({"id": id, "error": status.to_string()}));
+                    entries.push(json!({"id": id, "error": status.to_string()}).to_string());
                 }
                 Some(spoils_all) => whole_fault = Some(spoils_all),
             }
         }
         whole_fault = script.or(whole_fault);
     }
-    let body = json!({"data": entries});
+    let body = format!("{{\"data\":[{}]}}", entries.join(","));
     match whole_fault {
-        None => Ok(ok(&body)),
-        Some((fault, details)) => spoiled(fault, &details, &body).await,
+        None => Ok(told(body)),
+        Some((fault, details)) => spoiled(fault, &details, body).await,
     }
 }
 
@@ -137,45 +138,37 @@ fn glimpse(ledger: &mut Ledger, id: &str, owner: u64, now: Instant, scripted: bo
     if struck == Some(Poll::UnknownStatus) && stage != Stage::Ended {
         wire.status = "warming_up";
     }
-    Some(Glimpse { body: serde_json::to_value(&wire).unwrap_or_default(), fault })
+    Some(Glimpse { body: serde_json::to_string(&wire).unwrap_or_default(), fault })
 }
 
 /// The answer to a look under a fault.
-async fn spoiled(fault: Poll, details: &Details, body: &Value) -> Outcome {
+async fn spoiled(fault: Poll, details: &Details, body: String) -> Outcome {
     let answer = match fault {
         Poll::Status(status) => failure(status, details),
         Poll::Html => page(details.status.unwrap_or(StatusCode::OK)),
-        Poll::Malformed => {
-            let text = body.to_string();
-            whole(
-                StatusCode::OK,
-                "application/json",
-                text.get(..text.len() / 2).unwrap_or_default().to_owned(),
-            )
-        }
-        Poll::Huge => {
-            let text = format!("{{\"padding\":\"{}\"}}", "x".repeat(HUGE_BYTES));
-            whole(StatusCode::OK, "application/json", text)
-        }
-        Poll::Deep => {
-            let text = format!("{}{}", "[".repeat(DEEP_LEVELS), "]".repeat(DEEP_LEVELS));
-            whole(StatusCode::OK, "application/json", text)
-        }
+        Poll::Malformed => told(body.get(..body.len() / 2).unwrap_or_default().to_owned()),
+        Poll::Huge => told(format!("{{\"padding\":\"{}\"}}", "x".repeat(HUGE_BYTES))),
+        Poll::Deep => told(format!("{}{}", "[".repeat(DEEP_LEVELS), "]".repeat(DEEP_LEVELS))),
         Poll::Hang => return never().await,
         Poll::Slow => {
             tokio::time::sleep(details.after.unwrap_or(SLOW)).await;
-            ok(body)
+            told(body)
         }
         Poll::Cut => {
-            let text = Bytes::from(body.to_string());
+            let text = Bytes::from(body);
             let half = text.slice(..text.len() / 2);
             let mut answer = ok(&Value::Null);
             *answer.body_mut() = pieces(vec![half], std::time::Duration::ZERO, true);
             answer
         }
-        Poll::Backwards | Poll::UnknownStatus => ok(body),
+        Poll::Backwards | Poll::UnknownStatus => told(body),
     };
     Ok::<_, Cut>(with_retry_after(answer, details.retry_after))
+}
+
+/// A 200 with this JSON text.
+fn told(body: String) -> Answer {
+    whole(StatusCode::OK, "application/json", body)
 }
 
 fn failure(status: StatusCode, details: &Details) -> Answer {
