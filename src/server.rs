@@ -30,7 +30,7 @@ use listener::Shutdown;
 
 /// The public routes with all layers.
 pub fn api(gateway: Arc<Gateway>, cors_origins: Vec<String>, shutdown: Shutdown) -> Router {
-    let observer = Arc::clone(&gateway) as _;
+    let observer: Arc<dyn layers::Observe> = gateway.clone();
     let router = Router::new()
         .route("/v1/images/generations", post(routes::generations::create))
         .route("/v1/models", get(routes::models::list))

@@ -20,7 +20,7 @@ use crate::telemetry::Metrics;
 /// model makes more than 17 million.
 const DECODED_PIXELS_MAX: u64 = 40_000_000;
 /// Time between two looks at the account's balance.
-const CREDITS_EVERY: Duration = Duration::from_secs(300);
+const CREDITS_EVERY: Duration = Duration::from_mins(5);
 
 /// A gateway built but not serving yet.
 pub struct App {
@@ -36,7 +36,7 @@ impl App {
     pub fn build(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new());
         let client = Arc::new(Client::new(client_options(settings), Arc::clone(&metrics))?);
-        let upstream: Arc<dyn Upstream> = Arc::clone(&client) as _;
+        let upstream: Arc<dyn Upstream> = client.clone();
         let fetcher = Fetcher::new(FetchOptions {
             allow_private: settings.evolink.allow_private_media,
             proxy: proxy(settings),

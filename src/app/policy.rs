@@ -25,7 +25,7 @@ pub enum PolicyError {
 /// reads and writes that file, so it blocks.
 pub fn policy(settings: &Settings) -> Result<Policy, PolicyError> {
     let mut teams: Vec<_> = settings.teams.iter().map(|team| team_of(team, settings.strict)).collect();
-    let mut specs: Vec<_> = settings.teams.iter().flat_map(|team| specs_of(team)).collect();
+    let mut specs: Vec<_> = settings.teams.iter().flat_map(specs_of).collect();
     if settings.teams.is_empty() {
         teams.push(keys::Team { strict: settings.strict, ..keys::Team::new(DEFAULT_TEAM) });
         specs.push(first_key(settings)?);

@@ -10,6 +10,7 @@ use crate::config;
 pub struct Schema {}
 
 impl Schema {
+    #[expect(clippy::unused_self, reason = "every command is run the same way")]
     pub fn run(self) -> ExitCode {
         match writeln!(std::io::stdout().lock(), "{:#}", config::schema()) {
             Ok(()) => ExitCode::SUCCESS,

@@ -38,8 +38,8 @@ impl PictureMemory {
 
     /// Corrects a guess to the true number of bytes.
     pub(super) fn correct(&self, mut held: Held, pictures: usize, bytes: usize) -> Held {
-        if pictures > 0 {
-            self.guess.store((bytes / pictures).max(UNIT), Ordering::Relaxed);
+        if let Some(usual) = bytes.checked_div(pictures) {
+            self.guess.store(usual.max(UNIT), Ordering::Relaxed);
         }
         let (have, need) = (held.num_permits(), usize::try_from(self.units_for(bytes)).unwrap_or(self.units));
         if need < have {

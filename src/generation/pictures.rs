@@ -82,7 +82,7 @@ async fn fetch_one(house: &House, image: &MadeImage) -> Result<Picture, Fault> {
         _ => error,
     };
     tracing::error!(task_id = %image.task, %error, "a paid picture could not be fetched");
-    Err(unavailable(&error).with_cause(&error))
+    Err(unavailable(&error).with_cause(error))
 }
 
 fn unavailable(error: &FetchError) -> Fault {

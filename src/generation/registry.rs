@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::model::{Generation, Owner, Phase};
 
 /// How old a generation may be whose answer reached nobody, to answer a repetition.
-const ORPHAN_AGE_MAX: Duration = Duration::from_secs(15 * 60);
+const ORPHAN_AGE_MAX: Duration = Duration::from_mins(15);
 /// Generations remembered; beyond this the undelivered ones that ended first are let go.
 const REMEMBERED_MAX: usize = 50_000;
 

@@ -95,18 +95,14 @@ async fn end_of(house: &House, generation: &Generation, task: Task) -> Result<Ta
     let id = watched.id.clone();
     let ended = house.watcher.ended(watched);
     tokio::pin!(ended);
-    let ended = match tokio::time::timeout(
-        plan.task_timeout.unwrap_or(house.options.task_timeout),
-        &mut ended,
-    )
-    .await
+    let ended = if let Ok(ended) =
+        tokio::time::timeout(plan.task_timeout.unwrap_or(house.options.task_timeout), &mut ended).await
     {
-        Ok(ended) => ended,
-        Err(_) => {
-            tracing::error!(generation_id = %generation.id(), task_id = %id, "a task is past task_timeout; it is still looked at");
-            generation.advance(Phase::Overdue);
-            ended.await
-        }
+        ended
+    } else {
+        tracing::error!(generation_id = %generation.id(), task_id = %id, "a task is past task_timeout; it is still looked at");
+        generation.advance(Phase::Overdue);
+        ended.await
     };
     match ended {
         Some(Ended::Task(task)) => Ok(*task),

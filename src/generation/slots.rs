@@ -58,7 +58,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_place_that_does_not_come_in_time_is_a_429() {
-        let slots = Slots::new(1, Duration::from_secs(60));
+        let slots = Slots::new(1, Duration::from_mins(1));
         let held = slots.take(&AtomicBool::new(false)).await;
         assert!(held.is_ok());
         let refused = slots.take(&AtomicBool::new(false)).await.map(drop).unwrap_err();
@@ -67,12 +67,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_generation_under_way_waits_for_its_other_images() {
-        let slots = Slots::new(1, Duration::from_secs(60));
+        let slots = Slots::new(1, Duration::from_mins(1));
         let started = AtomicBool::new(false);
         let first = slots.take(&started).await.unwrap();
         let second = slots.take(&started);
         tokio::pin!(second);
-        assert!(tokio::time::timeout(Duration::from_secs(3600), &mut second).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_hours(1), &mut second).await.is_err());
         drop(first);
         assert!(second.await.is_ok());
     }

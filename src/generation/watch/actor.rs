@@ -26,9 +26,9 @@ const UNKNOWN_MAX: u32 = 5;
 /// How often a completed task without links is read again before it is handed over as it is.
 const LINKLESS_MAX: u32 = 5;
 /// Looks at a task past `task_timeout`.
-const OVERDUE_EVERY: Duration = Duration::from_secs(60);
+const OVERDUE_EVERY: Duration = Duration::from_mins(1);
 /// How long the batch path counts as missing before it is tried again.
-const BATCH_MISSING: Duration = Duration::from_secs(600);
+const BATCH_MISSING: Duration = Duration::from_mins(10);
 /// The pause after a 429 that names none.
 const BUSY_PAUSE: Duration = Duration::from_secs(2);
 /// Longest pause between tries of a failing look, unless Evolink asks for a longer one.
@@ -228,7 +228,9 @@ impl Actor {
             Err(CallError::Missing) if batched => {
                 tracing::info!("evolink has no batch query: tasks are read one by one");
                 self.batch_missing_until = Some(Instant::now() + BATCH_MISSING);
-                ids.iter().for_each(|id| self.again(id, Duration::ZERO));
+                for id in ids {
+                    self.again(id, Duration::ZERO);
+                }
             }
             Err(CallError::TaskNotFound) if !batched => ids.iter().for_each(|id| self.take_unknown(id)),
             Err(error) => self.take_failure(ids, &error),

@@ -74,7 +74,8 @@ impl History {
     /// A task was running at age `after` (zero: never seen running) and ended at age `by`.
     pub(super) fn learn(&mut self, after: Duration, by: Duration) {
         let open = by.saturating_sub(self.seen_running_before(by).max(after));
-        let point = by - if open <= 2 * gap(by) { open / 2 } else { (gap(by) / 2).max(open / 4) };
+        let before = if open <= 2 * gap(by) { open / 2 } else { (gap(by) / 2).max(open / 4) };
+        let point = by.saturating_sub(before);
         if self.recent.len() >= POINTS_MAX {
             self.forget_oldest();
         }

@@ -80,8 +80,9 @@ pub(super) fn next_look(history: &History, hints: Hints, seen: Option<Duration>,
         Some(Probe::Closer) if at == wish => history.seen_running_before(at),
         _ => at,
     };
-    let halfway = low + (at - low) / 2;
-    if halfway < earliest || at - low < PROBE_WORTH {
+    let between = at.saturating_sub(low);
+    let halfway = low + between / 2;
+    if halfway < earliest || between < PROBE_WORTH {
         return Look { at, probe: None };
     }
     Look { at: halfway, probe: hints.probe }
@@ -131,7 +132,7 @@ fn margin(points: &[Duration], point: Duration) -> Duration {
 /// From the shortest to the longest.
 pub(super) fn spread(points: &[Duration]) -> Duration {
     match (points.first(), points.last()) {
-        (Some(shortest), Some(longest)) => *longest - *shortest,
+        (Some(shortest), Some(longest)) => longest.saturating_sub(*shortest),
         _ => Duration::ZERO,
     }
 }

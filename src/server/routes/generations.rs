@@ -68,12 +68,12 @@ async fn check_references(gateway: &Gateway, plan: &Plan) -> Result<(), Fault> {
     let references = plan.task.references.iter().map(|link| ("image_urls", link));
     let mask = plan.task.mask.iter().map(|link| ("mask_url", link));
     for (param, link) in references.chain(mask) {
-        gateway.guard.check_reference(link).await.map_err(|error| unusable(param, &error))?;
+        gateway.guard.check_reference(link).await.map_err(|error| unusable(param, error))?;
     }
     Ok(())
 }
 
-fn unusable(param: &'static str, error: &ReferenceError) -> Fault {
+fn unusable(param: &'static str, error: ReferenceError) -> Fault {
     Fault::invalid(
         param,
         format!("Invalid value for '{param}': {error}. Use https links that anyone can open."),
