@@ -1,0 +1,14 @@
+//! The gateway as its clients see it: gateway and simulated Evolink in one process, over real sockets.
+//!
+//! One binary; a module for each kind of behaviour. `cli` drives the real binary instead.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "these are tests; Clippy knows only functions marked #[test] as such"
+)]
+
+mod creates;
+mod support;
