@@ -11,4 +11,7 @@
 )]
 
 mod creates;
+mod ends;
+mod links;
+mod looks;
 mod support;
