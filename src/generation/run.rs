@@ -80,7 +80,7 @@ async fn image_steps(
 fn tells_its_end(task: &Task) -> bool {
     match task.status {
         TaskStatus::Completed => !task.links.is_empty(),
-        TaskStatus::Failed => task.error.is_some(),
+        TaskStatus::Failed => task.error.as_ref().is_some_and(|error| !error.message.is_empty()),
         status => status.is_terminal(),
     }
 }

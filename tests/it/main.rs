@@ -13,5 +13,9 @@
 mod creates;
 mod ends;
 mod links;
+mod edge;
+mod keys;
 mod looks;
+mod pictures;
+mod requests;
 mod support;
