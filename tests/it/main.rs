@@ -10,12 +10,18 @@
     reason = "these are tests; Clippy knows only functions marked #[test] as such"
 )]
 
+mod bounds;
 mod creates;
+mod endings;
 mod ends;
+mod errors;
+mod heads;
 mod links;
 mod edge;
 mod keys;
 mod looks;
+mod observed;
 mod pictures;
+mod repeats;
 mod requests;
 mod support;

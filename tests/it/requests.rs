@@ -16,7 +16,7 @@ async fn a_wrong_parameter_is_a_400_that_names_it() {
     let table: Vec<(Value, &str, &str)> = vec![
         (json!({}), "missing_required_parameter", "prompt"),
         (json!({"prompt": null}), "missing_required_parameter", "prompt"),
-        (json!({"prompt": ""}), "missing_required_parameter", "prompt"),
+        (json!({"prompt": ""}), "invalid_value", "prompt"),
         (json!({"prompt": 7}), "invalid_value", "prompt"),
         (json!({"prompt": long}), "invalid_value", "prompt"),
         (json!({"prompt": heavy}), "invalid_value", "prompt"),
