@@ -37,9 +37,8 @@ impl Pictures {
             return kept;
         }
         let fetched = Arc::new(fetch_all(house, &finished.images).await);
-        if fetched.images.iter().any(Result::is_ok) {
-            *self.kept() = Some(Arc::clone(&fetched));
-        }
+        // Failures too: they answer everyone who waits now. A repetition comes after `let_go`, and fetches anew.
+        *self.kept() = Some(Arc::clone(&fetched));
         fetched
     }
 

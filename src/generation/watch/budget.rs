@@ -30,7 +30,8 @@ impl Budget {
     /// never uses up the whole second and leaves everyone else waiting for the next.
     pub(super) fn free_at(&self, now: Instant) -> Instant {
         let window = Duration::from_secs(1);
-        let recent = self.made.iter().filter(|made| **made + window > now).count();
+        // Asked at every turn of the watcher's loop, with up to `per_second` calls to look through: they are in order.
+        let recent = self.made.len() - self.made.partition_point(|made| *made + window <= now);
         let by_window = match self.made.front() {
             Some(oldest) if self.made.len() >= self.per_second => *oldest + window,
             _ => now,

@@ -1,8 +1,9 @@
 //! What tasks of a class have taken lately.
 //!
 //! A task is only ever *seen* to have ended, at a look; its end lies between the last look that found it running and
-//! that one. The history keeps one point for each, inside that gap and never further than half a normal gap before
-//! the look, so that a history of lucky first looks creeps downwards until a look finds a task still running.
+//! that one. Ages at which other tasks of the class were lately seen running narrow this down, and the history keeps the
+//! middle. Where nothing narrows it down, it keeps a point well before the look, so that a history of lucky first looks
+//! moves downwards until one of them finds a task still running.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -33,7 +34,8 @@ impl Histories {
 /// The durations of one class, in the order learned and sorted.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    recent: VecDeque<Duration>,
+    /// When each task was last seen running, and its point; oldest first.
+    recent: VecDeque<(Duration, Duration)>,
     sorted: Vec<Duration>,
     tasks: u32,
 }
@@ -52,11 +54,13 @@ impl History {
 
     /// A task was running at age `after` (zero: never seen running) and ended at age `by`.
     pub(super) fn learn(&mut self, after: Duration, by: Duration) {
-        let point = by - (by.saturating_sub(after) / 2).min(gap(by) / 2);
+        let others = self.recent.iter().map(|(running, _)| *running).filter(|running| *running < by);
+        let open = by - others.max().unwrap_or_default().max(after).min(by);
+        let point = by - if open <= 2 * gap(by) { open / 2 } else { (gap(by) / 2).max(open / 4) };
         if self.recent.len() >= POINTS_MAX {
             self.forget_oldest();
         }
-        self.recent.push_back(point);
+        self.recent.push_back((after, point));
         let place = self.sorted.partition_point(|other| *other < point);
         self.sorted.insert(place, point);
     }
@@ -68,7 +72,7 @@ impl History {
     }
 
     fn forget_oldest(&mut self) {
-        let Some(oldest) = self.recent.pop_front() else { return };
+        let Some((_, oldest)) = self.recent.pop_front() else { return };
         let place = self.sorted.partition_point(|other| *other < oldest);
         if place < self.sorted.len() {
             self.sorted.remove(place);
@@ -92,11 +96,18 @@ mod tests {
     }
 
     #[test]
-    fn a_lucky_first_look_is_learned_as_a_little_earlier() {
+    fn a_lucky_first_look_is_learned_as_well_before_it() {
         let mut history = History::default();
         history.learn(Duration::ZERO, seconds(10.0));
-        let point = history.points()[0];
-        assert!(point < seconds(10.0) && point > seconds(9.5), "{point:?}");
+        assert_eq!(history.points(), [seconds(7.5)]);
+    }
+
+    #[test]
+    fn what_other_tasks_were_seen_running_at_narrows_a_lucky_look_down() {
+        let mut history = History::default();
+        history.learn(seconds(9.8), seconds(10.3));
+        history.learn(Duration::ZERO, seconds(10.0));
+        assert_eq!(history.points()[0], seconds(9.9));
     }
 
     #[test]

@@ -11,11 +11,14 @@ use super::history::History;
 
 /// The gap between looks, as a share of the task's age: with a mean lag of half a gap, success is noticed within
 /// about 3 % of the generation's time, and a task of 30 s that may end from 10 s on is looked at some 20 times.
-const GAP_SHARE: f64 = 0.055;
+const GAP_SHARE: f64 = 0.065;
 /// The shortest gap asked for, whatever the age.
 const GAP_MIN: Duration = Duration::from_millis(400);
-/// How far past the last known end inside a gap the look is placed.
-const MARGIN: Duration = Duration::from_millis(60);
+/// How far past the last known end inside a gap the look is placed, as a part of the gap or of the ends' spread.
+const MARGIN_PART: u32 = 8;
+const MARGIN_MIN: Duration = Duration::from_millis(40);
+/// How far below the shortest known end one is expected: as far as this one of the known ends is above it.
+const EDGE: usize = 2;
 /// Fewer tasks than this teach nothing.
 const LEARNED_MIN: usize = 8;
 /// The first look of a cold start.
@@ -51,18 +54,29 @@ pub(super) fn gap(age: Duration) -> Duration {
     age.mul_f64(GAP_SHARE).max(GAP_MIN)
 }
 
-/// The age at which to look next. `seen`: the age at the last look (`None` before the first).
-pub(super) fn next_look(history: &History, hints: Hints, seen: Option<Duration>, bounds: PollBounds) -> Duration {
+/// The next look at a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look {
+    /// The task's age then.
+    pub at: Duration,
+    /// Made before any end is expected, to notice that tasks have become faster.
+    pub probe: bool,
+}
+
+/// When to look next. `seen`: the age at the last look (`None` before the first).
+pub(super) fn next_look(history: &History, hints: Hints, seen: Option<Duration>, bounds: PollBounds) -> Look {
     let from = seen.unwrap_or_default();
+    let (earliest, latest) = (from + bounds.min, from + bounds.max.max(bounds.min));
     let points = history.points();
-    let wish = if points.len() < LEARNED_MIN {
-        cold(hints, seen)
-    } else {
-        let wish = learned(points, from);
-        if hints.probe && seen.is_none() { wish / 2 } else { wish }
-    };
-    let earliest = from + bounds.min;
-    wish.clamp(earliest, earliest.max(from + bounds.max))
+    if points.len() < LEARNED_MIN {
+        return Look { at: cold(hints, seen).clamp(earliest, latest), probe: false };
+    }
+    let at = learned(points, from).clamp(earliest, latest);
+    let halfway = at / 2;
+    if hints.probe && seen.is_none() && halfway > earliest {
+        return Look { at: halfway, probe: true };
+    }
+    Look { at, probe: false }
 }
 
 fn cold(hints: Hints, seen: Option<Duration>) -> Duration {
@@ -74,15 +88,37 @@ fn cold(hints: Hints, seen: Option<Duration>) -> Duration {
 }
 
 fn learned(points: &[Duration], from: Duration) -> Duration {
-    // Ends are known by samples only: one that lies two gaps back still speaks for an end right now.
+    // Ends are known by samples only: one that lies two gaps back still speaks for an end right now, ...
     let still_possible = points.partition_point(|point| *point + 2 * gap(from) <= from);
-    let Some(earliest) = points.get(still_possible) else {
-        return from + tail_gap(points, from);
+    let earliest = match points.get(still_possible) {
+        // ... and the shortest one for shorter ones, as much shorter as the next ones are longer.
+        Some(shortest) if still_possible == 0 => {
+            let spread = points.get(EDGE).map_or(Duration::ZERO, |longer| longer.saturating_sub(*shortest));
+            shortest.saturating_sub(spread)
+        }
+        Some(earliest) => *earliest,
+        None => return from + tail_gap(points, from),
     };
-    let start = from.max(*earliest);
+    let start = from.max(earliest);
     let latest = start + gap(start);
     let inside = points.iter().rev().find(|point| (start..=latest).contains(point));
-    inside.map_or(latest, |point| (*point + MARGIN).min(latest))
+    match inside {
+        Some(point) => (*point + margin(points, *point)).min(latest),
+        // No end is known here: where ends lie close together this one must be near.
+        None => start + gap(start).min(spread(points).max(GAP_MIN)),
+    }
+}
+
+/// How far past a known end a look is placed: ends that lie close together are known well.
+fn margin(points: &[Duration], point: Duration) -> Duration {
+    (gap(point) / MARGIN_PART).min((spread(points) / MARGIN_PART).max(MARGIN_MIN))
+}
+
+fn spread(points: &[Duration]) -> Duration {
+    match (points.first(), points.last()) {
+        (Some(shortest), Some(longest)) => *longest - *shortest,
+        _ => Duration::ZERO,
+    }
 }
 
 /// Past every known end: gaps widen with the distance from the last one.

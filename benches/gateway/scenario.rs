@@ -1,0 +1,7 @@
+//! The parts of the table, one file each.
+
+pub(crate) mod pictures;
+pub(crate) mod polling;
+pub(crate) mod start;
+pub(crate) mod throughput;
+pub(crate) mod waiting;
