@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Harness, STRICT_KEY, small};
+use crate::support::{Answer, DESIGN_KEY, Harness, STRICT_KEY, small};
 
 /// A request that waits, and others while it does.
 async fn while_one_waits(config: Value, meanwhile: impl AsyncFnOnce(&Harness)) {
@@ -64,13 +64,34 @@ async fn a_team_with_too_many_waiting_gets_429_and_others_are_served() {
 }
 
 #[tokio::test]
-async fn bodies_beyond_their_bounds_are_refused() {
-    let house = Harness::with(json!({"server": {"max_json": "8KiB", "max_buffered": "4KiB"}})).await;
+async fn a_body_beyond_its_bound_is_refused() {
+    let house = Harness::with(json!({"server": {"max_json": "8KiB", "max_buffered": "12KiB"}})).await;
     let large = json!({"prompt": "x".repeat(9000)}).to_string();
     house.post(large).await.is_error(413, "invalid_request_error", "request_too_large", false);
-    let unbuffered = json!({"prompt": "x".repeat(5000)}).to_string();
-    is_full(&house.post(unbuffered).await);
     house.draw("a fox").await.picture();
+    house.finish().await;
+}
+
+/// One client holds most of the room with a body that it does not finish.
+#[tokio::test]
+async fn bodies_that_would_not_fit_together_are_sent_away() {
+    let house = Harness::with(json!({"server": {"max_json": "8KiB", "max_buffered": "12KiB"}})).await;
+    let mut slow = house.raw().await;
+    let head = format!(
+        "POST /v1/images/generations HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {DESIGN_KEY}\r\n\
+         content-type: application/json\r\ncontent-length: 8000\r\n\r\n"
+    );
+    slow.send(head + &"x".repeat(7000)).await;
+    let body = json!({"prompt": "x".repeat(7000)}).to_string();
+    let mut answer = house.post(body.clone()).await;
+    while answer.status == 200 {
+        // The slow client's bytes are still on their way.
+        answer = house.post(body.clone()).await;
+    }
+    is_full(&answer);
+    slow.send("x".repeat(1000)).await;
+    assert!(slow.read_head().await.starts_with("HTTP/1.1 400 "));
+    house.post(body).await.picture();
     house.finish().await;
 }
 

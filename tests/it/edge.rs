@@ -69,7 +69,6 @@ async fn what_is_no_http_is_answered_and_closed() {
     let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(100_000));
     let many = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(500));
     let wide = format!("GET / HTTP/1.1\r\nhost: x\r\na: {}\r\n\r\n", "x".repeat(100_000));
-    let both = "POST /v1/images/generations HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
     let twice = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello";
     for (request, expected) in [
         ("nonsense\r\n\r\n", vec![400]),
@@ -77,7 +76,6 @@ async fn what_is_no_http_is_answered_and_closed() {
         (long.as_str(), vec![414, 431]),
         (many.as_str(), vec![431]),
         (wide.as_str(), vec![431]),
-        (both, vec![400]),
         (twice, vec![400]),
     ] {
         let mut client = house.raw().await;

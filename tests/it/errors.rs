@@ -22,7 +22,7 @@ fn note(page: &mut String, name: &str, answer: &Answer) {
 
 #[tokio::test]
 async fn the_table_of_errors() {
-    let config = json!({"evolink": {"create_patience": "300ms", "idempotency_window": "400ms"}});
+    let config = json!({"evolink": {"create_patience": "300ms", "idempotency_window": "3s"}});
     let house = Harness::with(config).await;
     let mut page = String::new();
     let get = |path| house.ask(Method::GET, path);

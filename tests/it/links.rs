@@ -47,7 +47,7 @@ async fn a_picture_that_cannot_be_fetched_is_a_502_that_says_it_was_paid_for() {
 async fn a_paid_picture_that_could_not_be_fetched_is_fetched_by_the_repeated_request() {
     let house = Harness::start().await;
     // Each try is two requests, and a failed one is asked for by a fresh link, which is the same here.
-    let prompt = "a fox [media:truncated*4]";
+    let prompt = "a fox [media:truncated*2]";
     house.draw(prompt).await.is_error(502, "upstream_error", "result_unavailable", true);
     house.draw(prompt).await.picture();
     house.has_tasks(1);
