@@ -23,22 +23,44 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("fault", &[]),
     ("image", &["fault", "money"]),
     ("openai", &["fault", "image", "money"]),
-    ("telemetry", &["fault", "money"]),
+    ("telemetry", &["money"]),
     ("config", &["fault", "image", "money"]),
     ("catalog", &["fault", "image", "money", "openai"]),
-    ("keys", &["fault", "clock"]),
+    ("keys", &["fault"]),
     ("evolink", &["fault", "image", "money", "telemetry"]),
     ("media", &["fault", "image", "telemetry"]),
     ("generation", &["clock", "fault", "image", "money", "evolink", "media", "telemetry"]),
     (
         "server",
-        &["clock", "fault", "image", "money", "openai", "catalog", "evolink", "keys", "media", "telemetry", "generation"],
+        &[
+            "clock",
+            "fault",
+            "image",
+            "money",
+            "openai",
+            "catalog",
+            "evolink",
+            "keys",
+            "media",
+            "telemetry",
+            "generation",
+        ],
     ),
     ("simulator", &["clock", "image", "money"]),
     (
         "app",
         &[
-            "clock", "fault", "image", "money", "catalog", "config", "evolink", "keys", "media", "telemetry", "generation",
+            "clock",
+            "fault",
+            "image",
+            "money",
+            "catalog",
+            "config",
+            "evolink",
+            "keys",
+            "media",
+            "telemetry",
+            "generation",
             "server",
         ],
     ),
@@ -105,7 +127,8 @@ fn the_tables_allow_no_circle() {
     while placed.len() < ROOMS.len() {
         let before = placed.len();
         let stands = |below: &[&str]| below.iter().all(|room| placed.contains(room));
-        let next: Vec<&str> = ROOMS.iter().filter(|(_, below)| stands(below)).map(|(room, _)| *room).collect();
+        let next: Vec<&str> =
+            ROOMS.iter().filter(|(_, below)| stands(below)).map(|(room, _)| *room).collect();
         placed.extend(next);
         assert!(placed.len() > before, "these rooms know each other in a circle: {ROOMS:?} less {placed:?}");
     }
@@ -142,7 +165,9 @@ fn no_file_is_longer_than_a_reader_takes_in() {
 
 #[test]
 fn the_reader_of_sources_sees_paths_and_no_comments() {
-    let code = stripped("use crate::{image::{Plan, Size}, fault::Fault}; // crate::server\n/* crate::app */ let a = \"crate::cli\"; crate::money::x()");
+    let code = stripped(
+        "use crate::{image::{Plan, Size}, fault::Fault}; // crate::server\n/* crate::app */ let a = \"crate::cli\"; crate::money::x()",
+    );
     assert_eq!(rooms_named(&code), ["image", "fault", "money"]);
     assert!(names_crate("use std::env;", "std::env") && names_crate("image::load()", "image"));
     assert!(!names_crate("crate::image::Plan", "image") && !names_crate("my_image::x", "image"));
@@ -153,7 +178,8 @@ fn sources() -> Vec<Source> {
     let files = rust_files(&src);
     assert!(files.len() > 50, "only {} files were found in {}", files.len(), src.display());
     let tests: Vec<PathBuf> = files.iter().flat_map(|path| test_modules(path)).collect();
-    let is_test = |path: &Path| tests.iter().any(|test| path.starts_with(test) || path == test.with_extension("rs"));
+    let is_test =
+        |path: &Path| tests.iter().any(|test| path.starts_with(test) || path == test.with_extension("rs"));
     let real = files.into_iter().filter(|path| !is_test(path));
     real.map(|path| {
         let inside = path.strip_prefix(&src).expect("below src").with_extension("");
@@ -191,7 +217,9 @@ fn test_modules(path: &Path) -> Vec<PathBuf> {
         Some(_) => path.with_extension(""),
     };
     let mut modules = Vec::new();
-    for (_, after) in text.match_indices("#[cfg(test)]").map(|(at, _)| text.split_at(at + "#[cfg(test)]".len())) {
+    for (_, after) in
+        text.match_indices("#[cfg(test)]").map(|(at, _)| text.split_at(at + "#[cfg(test)]".len()))
+    {
         let mut lines = after.lines().map(str::trim).filter(|line| !line.is_empty());
         let first = lines.next().unwrap_or_default();
         if let Some(file) = first.strip_prefix("#[path = \"").and_then(|rest| rest.strip_suffix("\"]")) {
@@ -301,6 +329,7 @@ fn names_crate(code: &str, name: &str) -> bool {
         let is_name = |c: char| c.is_alphanumeric() || c == '_';
         let begins = !before.ends_with("::") && !before.ends_with(is_name);
         let imported = before.trim_end().ends_with("use") && after.starts_with([';', ' ']);
-        begins && (after.starts_with("::") || imported || (name.contains("::") && !after.starts_with(is_name)))
+        begins
+            && (after.starts_with("::") || imported || (name.contains("::") && !after.starts_with(is_name)))
     })
 }

@@ -43,7 +43,8 @@ impl App {
             ..FetchOptions::default()
         })?
         .counted(Arc::clone(&metrics));
-        let (watcher, watching) = Watcher::new(Arc::clone(&upstream), watch_options(settings), Arc::clone(&metrics));
+        let (watcher, watching) =
+            Watcher::new(Arc::clone(&upstream), watch_options(settings), Arc::clone(&metrics));
         let mut background = JoinSet::new();
         background.spawn(watching);
         background.spawn(follow_credits(Arc::clone(&upstream), Arc::clone(&metrics)));
@@ -56,7 +57,8 @@ impl App {
             clock.clone(),
         );
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let guard = Guard::new(settings.evolink.allow_private_media).behind_proxy(settings.evolink.proxy.is_some());
+        let guard =
+            Guard::new(settings.evolink.allow_private_media).behind_proxy(settings.evolink.proxy.is_some());
         let gateway = Gateway::new(
             policy(settings)?,
             generations,

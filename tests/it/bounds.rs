@@ -98,12 +98,15 @@ async fn bodies_that_would_not_fit_together_are_sent_away() {
 #[tokio::test]
 async fn the_places_upstream_are_never_exceeded() {
     let house = Harness::with(json!({"evolink": {"max_tasks": 2}})).await;
-    let asked = (0..3).map(|number| house.generate(json!({"prompt": format!("fox {number}"), "n": 3, "size": "816x816"})));
+    let asked = (0..3)
+        .map(|number| house.generate(json!({"prompt": format!("fox {number}"), "n": 3, "size": "816x816"})));
     let answers = futures_util::future::join_all(asked).await;
     assert!(answers.iter().all(|answer| answer.pictures().len() == 3));
     let tasks = house.ledger().tasks;
     for task in &tasks {
-        let at_once = tasks.iter().filter(|other| other.created_ms <= task.created_ms && task.created_ms < other.ends_ms);
+        let at_once = tasks
+            .iter()
+            .filter(|other| other.created_ms <= task.created_ms && task.created_ms < other.ends_ms);
         assert!(at_once.count() <= 2, "{tasks:?}");
     }
     house.finish().await;

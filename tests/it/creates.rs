@@ -23,7 +23,8 @@ async fn is_made_once(house: &Harness, prompt: &str) -> Answer {
 async fn a_spoilt_answer_to_a_create_is_asked_for_again_and_makes_one_task() {
     let house = Harness::with(json!({"evolink": {"create_patience": SHORT}})).await;
     let after_the_task = ["lost", "hang", "malformed", "no-id", "slow;seconds=0.2"];
-    let before_the_task = ["500", "502", "503", "html", "intcode", "200-error", "redirect", "429;retry-after=1"];
+    let before_the_task =
+        ["500", "502", "503", "html", "intcode", "200-error", "redirect", "429;retry-after=1"];
     let prompts = after_the_task.iter().chain(&before_the_task).map(|fault| match fault.split_once(';') {
         Some((name, details)) => format!("a fox [create:{name}*1;{details}]"),
         None => format!("a fox [create:{fault}*1]"),
@@ -31,7 +32,10 @@ async fn a_spoilt_answer_to_a_create_is_asked_for_again_and_makes_one_task() {
     join_all(prompts.map(async |prompt| is_made_once(&house, &prompt).await)).await;
     house.has_tasks(after_the_task.len() + before_the_task.len());
     let replayed = house.ledger().totals.creates_replayed;
-    assert!(replayed >= 4, "lost, hung, malformed and nameless answers were asked for with their key: {replayed}");
+    assert!(
+        replayed >= 4,
+        "lost, hung, malformed and nameless answers were asked for with their key: {replayed}"
+    );
     house.finish().await;
 }
 
@@ -105,12 +109,21 @@ async fn a_refused_create_is_answered_by_whose_fault_it_is() {
     ];
     let answers = table.map(async |(fault, ..)| house.draw(&format!("a fox [create:{fault}]")).await);
     for ((fault, status, kind, code), answer) in table.iter().zip(join_all(answers).await) {
-        assert_eq!((answer.status, answer.error("code").as_str()), (*status, *code), "{fault}: {}", answer.text());
+        assert_eq!(
+            (answer.status, answer.error("code").as_str()),
+            (*status, *code),
+            "{fault}: {}",
+            answer.text()
+        );
         answer.is_error(*status, kind, code, false);
         assert!(answer.header("x-gateway-generation-id").is_some(), "{fault}");
     }
     house.has_tasks(0);
-    assert_eq!(house.ledger().totals.create_calls, table.len() as u64, "what is refused is not asked for again");
+    assert_eq!(
+        house.ledger().totals.create_calls,
+        table.len() as u64,
+        "what is refused is not asked for again"
+    );
     house.finish().await;
 }
 
@@ -137,7 +150,8 @@ async fn an_upstream_that_is_not_there_is_a_503_and_buys_nothing() {
 
 #[tokio::test]
 async fn a_wrong_upstream_key_is_the_operators_problem() {
-    let house = Setup::new().simulator(|options| options.api_keys = vec!["sk-another".to_owned()]).start().await;
+    let house =
+        Setup::new().simulator(|options| options.api_keys = vec!["sk-another".to_owned()]).start().await;
     let answer = house.draw("a fox").await;
     answer.is_error(502, "upstream_error", "upstream_account_error", false);
     assert!(!answer.error("message").to_lowercase().contains("key"), "{}", answer.text());

@@ -14,7 +14,11 @@ const MIB: usize = 1 << 20;
 
 /// The status line's number.
 fn status(answer: &str) -> u16 {
-    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no answer: {answer}"))
+    answer
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .unwrap_or_else(|| panic!("no answer: {answer}"))
 }
 
 #[tokio::test]
@@ -58,7 +62,10 @@ async fn a_half_sent_header_is_answered_408_within_ten_seconds() {
     client.send("POST /v1/images/generations HTTP/1.1\r\nhost: x\r\nauthoriza").await;
     let answer = client.read_to_end().await;
     assert_eq!(status(&answer), 408, "{answer}");
-    assert!(answer.contains("\"code\":\"request_timeout\"") && answer.contains("x-request-id: req_"), "{answer}");
+    assert!(
+        answer.contains("\"code\":\"request_timeout\"") && answer.contains("x-request-id: req_"),
+        "{answer}"
+    );
     assert!(began.elapsed() < Duration::from_secs(13), "{:?}", began.elapsed());
     house.finish().await;
 }
@@ -92,10 +99,19 @@ async fn what_is_no_http_is_answered_and_closed() {
 async fn one_connection_carries_many_requests() {
     let house = Harness::start().await;
     let mut client = house.raw().await;
-    let request = |path: &str, end: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\napi-key: {DESIGN_KEY}\r\n{end}\r\n");
-    client.send(request("/healthz", "") + &request("/nothing", "") + &request("/v1/models", "connection: close\r\n")).await;
+    let request = |path: &str, end: &str| {
+        format!("GET {path} HTTP/1.1\r\nhost: x\r\napi-key: {DESIGN_KEY}\r\n{end}\r\n")
+    };
+    client
+        .send(
+            request("/healthz", "")
+                + &request("/nothing", "")
+                + &request("/v1/models", "connection: close\r\n"),
+        )
+        .await;
     let answers = client.read_to_end().await;
-    let statuses: Vec<_> = answers.match_indices("HTTP/1.1 ").map(|(at, _)| &answers[at + 9..at + 12]).collect();
+    let statuses: Vec<_> =
+        answers.match_indices("HTTP/1.1 ").map(|(at, _)| &answers[at + 9..at + 12]).collect();
     assert_eq!(statuses, ["200", "404", "200"], "{answers}");
     house.finish().await;
 }

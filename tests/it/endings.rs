@@ -121,7 +121,9 @@ async fn a_bad_file_leaves_the_old_configuration_in_force() {
         std::fs::write(&path, house.config.to_string()).unwrap();
         house.reload.notify_one();
         house
-            .until_metrics("a good reload", |metrics| metrics.sum("config_last_reload_successful", &[]) == 1.0)
+            .until_metrics("a good reload", |metrics| {
+                metrics.sum("config_last_reload_successful", &[]) == 1.0
+            })
             .await;
     }
     house.finish().await;
@@ -131,7 +133,8 @@ async fn a_bad_file_leaves_the_old_configuration_in_force() {
 #[tokio::test]
 async fn a_new_upstream_key_is_used_at_once() {
     let path = file("reload-upstream");
-    let keys = |options: &mut evolink_gateway::simulator::Options| options.api_keys = vec!["sk-rotated".to_owned()];
+    let keys =
+        |options: &mut evolink_gateway::simulator::Options| options.api_keys = vec!["sk-rotated".to_owned()];
     let house = Setup::new().simulator(keys).file(path.clone()).start().await;
     house.draw("a fox").await.is_error(502, "upstream_error", "upstream_account_error", false);
     let config = house.config.to_string().replace(UPSTREAM_KEY, "sk-rotated");

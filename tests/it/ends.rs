@@ -32,7 +32,12 @@ async fn every_task_code_has_its_answer_and_costs_nothing() {
     let house = Harness::start().await;
     let answers = CODES.map(async |(code, ..)| house.draw(&format!("a fox [fail:{code}]")).await);
     for ((failed, status, kind, code), answer) in CODES.iter().zip(join_all(answers).await) {
-        assert_eq!((answer.status, answer.error("code").as_str()), (*status, *code), "{failed}: {}", answer.text());
+        assert_eq!(
+            (answer.status, answer.error("code").as_str()),
+            (*status, *code),
+            "{failed}: {}",
+            answer.text()
+        );
         answer.is_error(*status, kind, code, false);
         assert!(!answer.error("message").contains('\n'), "{}", answer.text());
     }
@@ -92,9 +97,8 @@ async fn a_task_past_its_time_is_told_and_still_watched() {
 #[tokio::test]
 async fn some_images_failing_leaves_the_others() {
     let house = Harness::start().await;
-    let answer = house
-        .generate(json!({"prompt": "a fox [fail:service_error*1]", "n": 3, "size": "816x816"}))
-        .await;
+    let answer =
+        house.generate(json!({"prompt": "a fox [fail:service_error*1]", "n": 3, "size": "816x816"})).await;
     assert_eq!(answer.pictures().len(), 2);
     assert_eq!(answer.header("x-gateway-partial"), Some("2/3"));
     let errors = answer.json()["errors"].clone();

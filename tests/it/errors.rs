@@ -37,15 +37,27 @@ async fn the_table_of_errors() {
         ("wrong method", get("/v1/images/generations")),
         ("no JSON", house.ask(Method::POST, "/v1/images/generations").body("{}")),
         ("compressed", house.generation(json!({})).header("content-encoding", "gzip")),
-        ("bad JSON", house.ask(Method::POST, "/v1/images/generations").header(json_type.0, json_type.1).body("{\"prompt\"")),
+        (
+            "bad JSON",
+            house
+                .ask(Method::POST, "/v1/images/generations")
+                .header(json_type.0, json_type.1)
+                .body("{\"prompt\""),
+        ),
         ("no prompt", house.generation(json!({}))),
         ("wrong type", house.generation(json!({"prompt": "x", "n": "two"}))),
         ("wrong n", house.generation(json!({"prompt": "x", "n": 11}))),
         ("wrong size", house.generation(json!({"prompt": "x", "size": "1000x1000"}))),
         ("wrong quality", house.generation(json!({"prompt": "x", "quality": "best"}))),
         ("stream", house.generation(json!({"prompt": "x", "stream": true}))),
-        ("link to a converted picture", house.generation(json!({"prompt": "x", "response_format": "url", "output_format": "jpeg"}))),
-        ("transparent JPEG", house.generation(json!({"prompt": "x", "background": "transparent", "output_format": "jpeg"}))),
+        (
+            "link to a converted picture",
+            house.generation(json!({"prompt": "x", "response_format": "url", "output_format": "jpeg"})),
+        ),
+        (
+            "transparent JPEG",
+            house.generation(json!({"prompt": "x", "background": "transparent", "output_format": "jpeg"})),
+        ),
         ("strict", house.generation_by(STRICT_KEY, json!({"prompt": "x", "style": "vivid"}))),
     ] {
         let answer = house.send(request).await;
@@ -54,10 +66,27 @@ async fn the_table_of_errors() {
     let too_large = vec![b'x'; 33 << 20];
     note(&mut page, "too large", &house.post(too_large).await);
     for fault in [
-        "create:400", "create:400;code=content_policy_violation", "create:401", "create:402", "create:403", "create:404",
-        "create:413", "create:429;retry-after=9", "create:500", "create:html", "fail:content_policy_violation", "fail:invalid_parameters",
-        "fail:image_processing_error", "fail:service_error", "fail:resource_exhausted", "fail:something_new", "done:cancelled",
-        "done:no-links", "poll:404", "media:404", "media:truncated",
+        "create:400",
+        "create:400;code=content_policy_violation",
+        "create:401",
+        "create:402",
+        "create:403",
+        "create:404",
+        "create:413",
+        "create:429;retry-after=9",
+        "create:500",
+        "create:html",
+        "fail:content_policy_violation",
+        "fail:invalid_parameters",
+        "fail:image_processing_error",
+        "fail:service_error",
+        "fail:resource_exhausted",
+        "fail:something_new",
+        "done:cancelled",
+        "done:no-links",
+        "poll:404",
+        "media:404",
+        "media:truncated",
     ] {
         note(&mut page, fault, &house.draw(&format!("a fox [{fault}]")).await);
     }

@@ -33,7 +33,11 @@ async fn a_picture_comes_with_what_is_known_of_it() {
     let answer = house.generate(json!({"prompt": "a fox", "size": "816x816", "style": "vivid"})).await;
     answer.picture();
     let own = [
-        "cache-status", "server-timing", "x-evolink-task-ids", "x-gateway-credits", "x-gateway-generation-id",
+        "cache-status",
+        "server-timing",
+        "x-evolink-task-ids",
+        "x-gateway-credits",
+        "x-gateway-generation-id",
         "x-gateway-ignored",
     ];
     has_only(&answer, &own);
@@ -104,18 +108,23 @@ async fn a_page_in_a_browser_may_ask_and_read() {
         .request(Method::OPTIONS, house.url("/v1/images/generations"))
         .header("origin", "https://app.example")
         .header("access-control-request-method", "POST")
-        .header("access-control-request-headers", "authorization,content-type,x-stainless-os,idempotency-key");
+        .header(
+            "access-control-request-headers",
+            "authorization,content-type,x-stainless-os,idempotency-key",
+        );
     let answer = house.send(preflight).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
     let allowed = answer.header("access-control-allow-headers").unwrap();
     assert!(["authorization", "idempotency-key"].iter().all(|name| allowed.contains(name)), "{allowed}");
     assert!(answer.header("access-control-allow-methods").unwrap().contains("POST"));
-    let refusal = house.http.post(house.url("/v1/images/generations")).header("origin", "https://app.example");
+    let refusal =
+        house.http.post(house.url("/v1/images/generations")).header("origin", "https://app.example");
     let refusal = house.send(refusal).await;
     assert_eq!((refusal.status, refusal.header("access-control-allow-origin")), (401, Some("*")));
     let exposed = refusal.header("access-control-expose-headers").unwrap();
-    let named = ["x-request-id", "x-gateway-generation-id", "x-gateway-ignored", "x-should-retry", "retry-after"];
+    let named =
+        ["x-request-id", "x-gateway-generation-id", "x-gateway-ignored", "x-should-retry", "retry-after"];
     assert!(named.iter().all(|name| exposed.contains(name)), "{exposed}");
     assert!(answer.header("access-control-allow-credentials").is_none(), "keys travel in headers");
     house.finish().await;
@@ -124,8 +133,11 @@ async fn a_page_in_a_browser_may_ask_and_read() {
 #[tokio::test]
 async fn other_origins_than_the_listed_ones_get_no_leave() {
     let house = Harness::with(json!({"server": {"cors": {"origins": ["https://app.example"]}}})).await;
-    for (origin, allowed) in [("https://app.example", Some("https://app.example")), ("https://evil.example", None)] {
-        let request = house.http.get(house.url("/v1/models")).bearer_auth(DESIGN_KEY).header("origin", origin);
+    for (origin, allowed) in
+        [("https://app.example", Some("https://app.example")), ("https://evil.example", None)]
+    {
+        let request =
+            house.http.get(house.url("/v1/models")).bearer_auth(DESIGN_KEY).header("origin", origin);
         assert_eq!(house.send(request).await.header("access-control-allow-origin"), allowed);
     }
     house.finish().await;

@@ -14,7 +14,8 @@ const INVALID: &str = "invalid_request_error";
 #[tokio::test]
 async fn a_missing_or_wrong_key_is_a_401_before_anything_else() {
     let house = Harness::start().await;
-    let post = || house.http.post(house.url("/v1/images/generations")).header("content-type", "application/json");
+    let post =
+        || house.http.post(house.url("/v1/images/generations")).header("content-type", "application/json");
     let longer = format!("{DESIGN_KEY}x");
     for request in [
         post().body("{}"),
@@ -66,7 +67,8 @@ async fn a_team_uses_and_sees_its_own_models_only() {
     let house = Harness::start().await;
     let answer = house.send(house.generation_by(PRINT_KEY, small("a fox"))).await;
     answer.is_error(403, INVALID, "model_not_allowed", false);
-    let alias = house.send(house.generation_by(PRINT_KEY, json!({"prompt": "a fox", "model": "dall-e-3"}))).await;
+    let alias =
+        house.send(house.generation_by(PRINT_KEY, json!({"prompt": "a fox", "model": "dall-e-3"}))).await;
     alias.is_error(403, INVALID, "model_not_allowed", false);
     let list = house.send(house.http.get(house.url("/v1/models")).bearer_auth(PRINT_KEY)).await;
     assert_eq!(list.is_ok().json()["data"], json!([]));

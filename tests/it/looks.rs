@@ -10,8 +10,23 @@ use crate::support::{Harness, Setup};
 async fn looks_that_fail_for_a_while_cost_nothing_but_time() {
     let house = Harness::start().await;
     let faults = [
-        "500*6", "502*3", "503*2;retry-after=1", "429*1;retry-after=1", "401*2", "402*2", "403*2", "404*3", "400*2", "html*3",
-        "malformed*3", "huge*2", "deep*2", "cut*3", "slow*1;seconds=0.1", "backwards", "unknown-status",
+        "500*6",
+        "502*3",
+        "503*2;retry-after=1",
+        "429*1;retry-after=1",
+        "401*2",
+        "402*2",
+        "403*2",
+        "404*3",
+        "400*2",
+        "html*3",
+        "malformed*3",
+        "huge*2",
+        "deep*2",
+        "cut*3",
+        "slow*1;seconds=0.1",
+        "backwards",
+        "unknown-status",
     ];
     let answers = faults.map(async |fault| house.draw(&format!("a fox [poll:{fault}]")).await);
     for (fault, answer) in faults.iter().zip(join_all(answers).await) {
@@ -51,7 +66,11 @@ async fn batches_are_used_when_asked_for_and_never_otherwise() {
         let house = Harness::with(json!({"evolink": {"poll": {"batch": batch}}})).await;
         house.draw("a fox").await.picture();
         let totals = house.ledger().totals;
-        assert_eq!((totals.batch_calls > 0, totals.task_calls > 0), (batched, !batched), "{batch}: {totals:?}");
+        assert_eq!(
+            (totals.batch_calls > 0, totals.task_calls > 0),
+            (batched, !batched),
+            "{batch}: {totals:?}"
+        );
         house.finish().await;
     }
 }
@@ -68,7 +87,8 @@ async fn one_bad_task_in_a_batch_does_not_hold_up_the_others() {
 #[tokio::test]
 async fn looks_stay_within_their_budget() {
     let slow = |options: &mut evolink_gateway::simulator::Options| {
-        options.latency = Some((std::time::Duration::from_millis(900), std::time::Duration::from_millis(1100)));
+        options.latency =
+            Some((std::time::Duration::from_millis(900), std::time::Duration::from_millis(1100)));
     };
     let config = json!({"evolink": {"poll": {"per_second": 5, "batch": "never"}}});
     let house = Setup::new().simulator(slow).config(&config).start().await;

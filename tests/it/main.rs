@@ -11,14 +11,15 @@
 )]
 
 mod bounds;
+mod cli;
 mod creates;
+mod edge;
 mod endings;
 mod ends;
 mod errors;
 mod heads;
-mod links;
-mod edge;
 mod keys;
+mod links;
 mod looks;
 mod observed;
 mod pictures;

@@ -15,7 +15,8 @@ async fn the_metrics_agree_with_upstreams_books() {
     house.send(house.generation_by(PRINT_KEY, small("a cat"))).await;
     house.send(house.http.post(house.url("/v1/images/generations"))).await;
     house.send(house.ask(Method::GET, "/v1/models")).await;
-    let metrics = house.until_metrics("all counted", |metrics| metrics.sum("requests_total", &[]) == 7.0).await;
+    let metrics =
+        house.until_metrics("all counted", |metrics| metrics.sum("requests_total", &[]) == 7.0).await;
     let sum = |metric: &str, labels: &[&str]| metrics.sum(metric, labels);
     let route = "route=\"/v1/images/generations\"";
     for (count, labels) in [
@@ -57,10 +58,24 @@ async fn all_metrics_of_the_contract_are_there() {
         .until_metrics("the credits", |metrics| metrics.sum("upstream_credits_remaining", &[]) > 0.0)
         .await;
     for name in [
-        "requests_total", "request_duration_seconds", "overhead_seconds", "waiting_requests", "running_generations",
-        "queued_generations", "generations_total", "generation_duration_seconds", "images_total", "credits_total",
-        "upstream_requests_total", "upstream_request_duration_seconds", "polls_per_task", "poll_lag_seconds",
-        "joined_requests_total", "upstream_credits_remaining", "config_reloads_total", "config_last_reload_successful",
+        "requests_total",
+        "request_duration_seconds",
+        "overhead_seconds",
+        "waiting_requests",
+        "running_generations",
+        "queued_generations",
+        "generations_total",
+        "generation_duration_seconds",
+        "images_total",
+        "credits_total",
+        "upstream_requests_total",
+        "upstream_request_duration_seconds",
+        "polls_per_task",
+        "poll_lag_seconds",
+        "joined_requests_total",
+        "upstream_credits_remaining",
+        "config_reloads_total",
+        "config_last_reload_successful",
         "build_info",
     ] {
         let head = format!("# TYPE evolink_gateway_{name} ");

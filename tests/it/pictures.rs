@@ -40,10 +40,14 @@ async fn sizes_of_every_form_are_delivered() {
 #[tokio::test]
 async fn a_ratio_is_delivered_in_its_tier() {
     let house = Harness::start().await;
-    let picture = house.generate(json!({"prompt": "a fox", "size": "16:9", "resolution": "2K"})).await.picture();
+    let picture =
+        house.generate(json!({"prompt": "a fox", "size": "16:9", "resolution": "2K"})).await.picture();
     let (width, height) = picture.size;
     let ratio = f64::from(width) / f64::from(height);
-    assert!((ratio - 16.0 / 9.0).abs() < 0.03 && u64::from(width) * u64::from(height) > 1_900_000, "{width}x{height}");
+    assert!(
+        (ratio - 16.0 / 9.0).abs() < 0.03 && u64::from(width) * u64::from(height) > 1_900_000,
+        "{width}x{height}"
+    );
     house.finish().await;
 }
 
@@ -60,7 +64,12 @@ async fn formats_and_compression_always_hold() {
     for (format, kind) in [("jpeg", ImageFormat::Jpeg), ("webp", ImageFormat::WebP)] {
         let (fine, coarse) = (ask(format, Some(95)).await, ask(format, Some(5)).await);
         assert_eq!((fine.format, coarse.format, fine.size), (kind, kind, (816, 816)));
-        assert!(coarse.bytes.len() < fine.bytes.len(), "{format}: {} {}", coarse.bytes.len(), fine.bytes.len());
+        assert!(
+            coarse.bytes.len() < fine.bytes.len(),
+            "{format}: {} {}",
+            coarse.bytes.len(),
+            fine.bytes.len()
+        );
     }
     house.finish().await;
 }
@@ -84,7 +93,8 @@ async fn four_images_are_four_tasks_and_four_pictures() {
 #[tokio::test]
 async fn ten_images_are_the_most() {
     let house = Harness::start().await;
-    let answer = house.generate(json!({"prompt": "a fox", "n": 10, "size": "816x816", "quality": "low"})).await;
+    let answer =
+        house.generate(json!({"prompt": "a fox", "n": 10, "size": "816x816", "quality": "low"})).await;
     assert_eq!(answer.pictures().len(), 10);
     house.finish().await;
 }
@@ -104,7 +114,8 @@ async fn a_link_leads_to_the_picture_and_is_the_default_of_dall_e() {
         let fetched = house.http.get(link).header("user-agent", "a browser").send().await.unwrap();
         assert_eq!(decoded(fetched.bytes().await.unwrap().to_vec()).size, (1024, 1024));
     }
-    let explicit = json!({"prompt": "a fox", "size": "1024x1024", "model": "dall-e-3", "response_format": "b64_json"});
+    let explicit =
+        json!({"prompt": "a fox", "size": "1024x1024", "model": "dall-e-3", "response_format": "b64_json"});
     house.generate(explicit).await.picture();
     let small = house.generate(json!({"prompt": "a fox", "size": "256x256", "model": "dall-e-2"})).await;
     assert_eq!(small.picture().size, (256, 256), "a default of url gives way to what works");
@@ -114,7 +125,14 @@ async fn a_link_leads_to_the_picture_and_is_the_default_of_dall_e() {
 #[tokio::test]
 async fn qualities_and_own_parameters_reach_upstream_in_its_words() {
     let house = Harness::start().await;
-    let asked = [("low", "low"), ("medium", "medium"), ("high", "high"), ("auto", "medium"), ("standard", "medium"), ("hd", "high")];
+    let asked = [
+        ("low", "low"),
+        ("medium", "medium"),
+        ("high", "high"),
+        ("auto", "medium"),
+        ("standard", "medium"),
+        ("hd", "high"),
+    ];
     for (asked, effective) in asked {
         let answer = house.generate(json!({"prompt": "a fox", "size": "816x816", "quality": asked})).await;
         assert_eq!(answer.is_ok().json()["quality"], effective, "{asked}");
@@ -128,7 +146,8 @@ async fn qualities_and_own_parameters_reach_upstream_in_its_words() {
 #[tokio::test]
 async fn a_transparent_background_is_asked_for_and_told() {
     let house = Harness::start().await;
-    let answer = house.generate(json!({"prompt": "a fox", "size": "816x816", "background": "transparent"})).await;
+    let answer =
+        house.generate(json!({"prompt": "a fox", "size": "816x816", "background": "transparent"})).await;
     assert_eq!(answer.is_ok().json()["background"], "transparent");
     assert_eq!(house.ledger().tasks[0].body["background"], "transparent");
     answer.picture();
@@ -138,12 +157,11 @@ async fn a_transparent_background_is_asked_for_and_told() {
 #[tokio::test]
 async fn a_hundred_requests_at_once_are_all_answered() {
     let config = json!({"evolink": {"max_tasks": 100}, "server": {"deadline": "60s"}});
-    let house = Setup::new()
-        .config(&config)
-        .simulator(|options| options.picture_bytes = Some(20_000))
-        .start()
-        .await;
-    let asked = (0..100).map(async |number| house.generate(json!({"prompt": format!("fox {number}"), "size": "816x816"})).await);
+    let house =
+        Setup::new().config(&config).simulator(|options| options.picture_bytes = Some(20_000)).start().await;
+    let asked = (0..100).map(async |number| {
+        house.generate(json!({"prompt": format!("fox {number}"), "size": "816x816"})).await
+    });
     let answers = join_all(asked).await;
     let made = answers.iter().filter(|answer| answer.status == 200);
     assert_eq!(made.count(), 100);

@@ -44,9 +44,21 @@ async fn a_wrong_parameter_is_a_400_that_names_it() {
         (json!({"prompt": "x", "user": 5}), "invalid_value", "user"),
         (json!({"prompt": "x", "model": 5}), "invalid_value", "model"),
         (json!({"prompt": "x", "image_urls": ["ftp://example.com/a"]}), "invalid_value", "image_urls"),
-        (json!({"prompt": "x", "background": "transparent", "output_format": "jpeg"}), "invalid_value", "output_format"),
-        (json!({"prompt": "x", "response_format": "url", "output_format": "jpeg"}), "invalid_value", "response_format"),
-        (json!({"prompt": "x", "response_format": "url", "size": "256x256"}), "invalid_value", "response_format"),
+        (
+            json!({"prompt": "x", "background": "transparent", "output_format": "jpeg"}),
+            "invalid_value",
+            "output_format",
+        ),
+        (
+            json!({"prompt": "x", "response_format": "url", "output_format": "jpeg"}),
+            "invalid_value",
+            "response_format",
+        ),
+        (
+            json!({"prompt": "x", "response_format": "url", "size": "256x256"}),
+            "invalid_value",
+            "response_format",
+        ),
         (json!({"prompt": "x", "stream": "yes"}), "invalid_value", "stream"),
     ];
     let answers = join_all(table.iter().map(async |(body, ..)| house.post(body.to_string()).await)).await;
@@ -106,7 +118,9 @@ async fn bodies_that_are_no_plain_json_are_a_415() {
     ] {
         house.send(request).await.is_error(415, INVALID, "unsupported_media_type", false);
     }
-    let charset = post().header("content-type", "Application/JSON; charset=utf-8").header("content-encoding", "identity");
+    let charset = post()
+        .header("content-type", "Application/JSON; charset=utf-8")
+        .header("content-encoding", "identity");
     house.send(charset).await.picture();
     house.finish().await;
 }
@@ -150,7 +164,14 @@ async fn what_has_no_effect_is_named_and_refused_only_in_strict_mode() {
     let mut ignored: Vec<_> = answer.header("x-gateway-ignored").unwrap().split(", ").collect();
     ignored.sort_unstable();
     let all = [
-        "callback_url", "made_up", "moderation", "output_compression", "partial_images", "resolution", "style", "user",
+        "callback_url",
+        "made_up",
+        "moderation",
+        "output_compression",
+        "partial_images",
+        "resolution",
+        "style",
+        "user",
     ];
     assert_eq!(ignored, all);
     let sent = house.ledger().tasks[0].body.clone();
@@ -168,8 +189,23 @@ async fn what_has_no_effect_is_named_and_refused_only_in_strict_mode() {
 async fn null_is_absent() {
     let house = Harness::start().await;
     let names = [
-        "model", "n", "size", "quality", "background", "output_format", "output_compression", "response_format", "style",
-        "user", "moderation", "stream", "partial_images", "seed", "resolution", "image_urls", "made_up",
+        "model",
+        "n",
+        "size",
+        "quality",
+        "background",
+        "output_format",
+        "output_compression",
+        "response_format",
+        "style",
+        "user",
+        "moderation",
+        "stream",
+        "partial_images",
+        "seed",
+        "resolution",
+        "image_urls",
+        "made_up",
     ];
     let mut body = json!({"prompt": "a fox"});
     names.iter().for_each(|name| body[name] = Value::Null);

@@ -11,8 +11,8 @@ mod setup;
 use std::time::Duration;
 
 pub(crate) use answer::{Answer, decoded};
-pub(crate) use log::all as logged;
 pub(crate) use harness::{Harness, small};
+pub(crate) use log::all as logged;
 pub(crate) use metrics::Metrics;
 pub(crate) use raw::Raw;
 pub(crate) use setup::Setup;

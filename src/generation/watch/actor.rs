@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::budget::Budget;
-use super::history::Histories;
+use super::history::{Histories, Probe};
 use super::schedule::{Hints, gap, next_look};
 use super::{Batching, Ended, WatchOptions, Watched};
 use crate::evolink::{CallError, Task, TaskId, TaskStatus, Upstream};
@@ -35,7 +35,7 @@ const BUSY_PAUSE: Duration = Duration::from_secs(2);
 const FAILING_PAUSE_MAX: Duration = Duration::from_secs(4);
 /// A look is made early to share a call by at most this part of a gap.
 const SLACK_PART: u32 = 16;
-/// Looks are late by chance by up to this, so that tasks made together do not march in step.
+/// First looks are late by chance by up to this, so that tasks made together do not march in step.
 const JITTER_MAX: Duration = Duration::from_millis(30);
 
 type Answer = (Vec<TaskId>, bool, Result<Vec<Task>, CallError>);
@@ -45,7 +45,7 @@ struct Watch {
     answer: oneshot::Sender<Ended>,
     hints: Hints,
     /// Whether the look under way or next is a probe.
-    probing: bool,
+    probing: Option<Probe>,
     /// Looks that were answered.
     looks: u32,
     /// Age at the last answered look, which found the task running.
@@ -130,7 +130,7 @@ impl Actor {
             task,
             answer,
             hints,
-            probing: false,
+            probing: None,
             looks: 0,
             running_at: None,
             failed: 0,
@@ -154,8 +154,15 @@ impl Actor {
             _ => look.at,
         };
         watch.probing = look.probe;
+        if look.probe.is_some() {
+            watch.hints.probe = None;
+        }
         watch.slack = self.budget.spacing().min(gap(age) / SLACK_PART);
-        let jitter = self.random.random_range(Duration::ZERO..=JITTER_MAX);
+        let jitter = if seen.is_none() {
+            self.random.random_range(Duration::ZERO..=JITTER_MAX)
+        } else {
+            Duration::ZERO
+        };
         enqueue(&mut self.queue, watch, watch.task.created + age + jitter);
     }
 
@@ -195,8 +202,8 @@ impl Actor {
 
     fn call(&mut self, ids: Vec<TaskId>) {
         let upstream = Arc::clone(&self.upstream);
-        let alone = ids.len() == 1
-            && (self.options.batching != Batching::Always || !self.may_batch(Instant::now()));
+        let alone =
+            ids.len() == 1 && (self.options.batching != Batching::Always || !self.may_batch(Instant::now()));
         self.calls.spawn(async move {
             let result = match ids.first() {
                 Some(id) if alone => upstream.task(id).await.map(|task| vec![task]),
@@ -209,7 +216,8 @@ impl Actor {
     fn take_answer(&mut self, ids: &[TaskId], batched: bool, result: Result<Vec<Task>, CallError>) {
         match result {
             Ok(tasks) => {
-                let mut told: HashMap<TaskId, Task> = tasks.into_iter().map(|task| (task.id.clone(), task)).collect();
+                let mut told: HashMap<TaskId, Task> =
+                    tasks.into_iter().map(|task| (task.id.clone(), task)).collect();
                 for id in ids {
                     match told.remove(id) {
                         Some(task) => self.take_task(id, task),
@@ -279,8 +287,8 @@ impl Actor {
         self.metrics.noticed(watch.looks, age.saturating_sub(last_running).as_secs_f64());
         if task.status == TaskStatus::Completed {
             let history = self.histories.of(&watch.task.class);
-            if watch.probing {
-                history.forget();
+            if let Some(probe) = watch.probing {
+                history.found_done(probe, age);
             }
             history.learn(last_running, age);
         }

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::history::History;
+use super::history::{History, Probe};
 
 /// The gap between looks, as a share of the task's age: with a mean lag of half a gap, success is noticed within
 /// about 3 % of the generation's time, and a task of 30 s that may end from 10 s on is looked at some 20 times.
@@ -19,6 +19,8 @@ const MARGIN_PART: u32 = 8;
 const MARGIN_MIN: Duration = Duration::from_millis(40);
 /// How far below the shortest known end one is expected: as far as this one of the known ends is above it.
 const EDGE: usize = 2;
+/// A probe is made where it can teach at least so much.
+const PROBE_WORTH: Duration = Duration::from_millis(150);
 /// Fewer tasks than this teach nothing.
 const LEARNED_MIN: usize = 8;
 /// The first look of a cold start.
@@ -45,8 +47,8 @@ pub(super) struct Hints {
     pub estimated: Option<Duration>,
     /// The documented times of such tasks, shortest and longest.
     pub typical: (Duration, Duration),
-    /// True: look early once, to learn whether tasks have become faster.
-    pub probe: bool,
+    /// Whether a look is still to be made a probe.
+    pub probe: Option<Probe>,
 }
 
 /// The widest gap between two looks at which a task of this age is still noticed in time.
@@ -59,8 +61,8 @@ pub(super) fn gap(age: Duration) -> Duration {
 pub(super) struct Look {
     /// The task's age then.
     pub at: Duration,
-    /// Made before any end is expected, to notice that tasks have become faster.
-    pub probe: bool,
+    /// Made earlier than the history says, to learn.
+    pub probe: Option<Probe>,
 }
 
 /// When to look next. `seen`: the age at the last look (`None` before the first).
@@ -69,20 +71,28 @@ pub(super) fn next_look(history: &History, hints: Hints, seen: Option<Duration>,
     let (earliest, latest) = (from + bounds.min, from + bounds.max.max(bounds.min));
     let points = history.points();
     if points.len() < LEARNED_MIN {
-        return Look { at: cold(hints, seen).clamp(earliest, latest), probe: false };
+        return Look { at: cold(hints, seen).clamp(earliest, latest), probe: None };
     }
-    let at = learned(points, from).clamp(earliest, latest);
-    let halfway = at / 2;
-    if hints.probe && seen.is_none() && halfway > earliest {
-        return Look { at: halfway, probe: true };
+    let wish = learned(points, from);
+    let at = wish.clamp(earliest, latest);
+    let low = match hints.probe {
+        Some(Probe::Faster) if seen.is_none() => Duration::ZERO,
+        Some(Probe::Closer) if at == wish => history.seen_running_before(at),
+        _ => at,
+    };
+    let halfway = low + (at - low) / 2;
+    if halfway < earliest || at - low < PROBE_WORTH {
+        return Look { at, probe: None };
     }
-    Look { at, probe: false }
+    Look { at: halfway, probe: hints.probe }
 }
 
 fn cold(hints: Hints, seen: Option<Duration>) -> Duration {
     match seen {
         None => hints.estimated.unwrap_or(COLD_FIRST).min(COLD_FIRST),
-        Some(age) if age < hints.typical.0 => (age + age.mul_f64(COLD_SHARE_EARLY)).min(hints.typical.0.max(age + GAP_MIN)),
+        Some(age) if age < hints.typical.0 => {
+            (age + age.mul_f64(COLD_SHARE_EARLY)).min(hints.typical.0.max(age + GAP_MIN))
+        }
         Some(age) => age + age.mul_f64(COLD_SHARE),
     }
 }
@@ -101,8 +111,12 @@ fn learned(points: &[Duration], from: Duration) -> Duration {
     };
     let start = from.max(earliest);
     let latest = start + gap(start);
-    let inside = points.iter().rev().find(|point| (start..=latest).contains(point));
-    match inside {
+    let first = points.partition_point(|point| *point < start);
+    let behind = points.partition_point(|point| *point <= latest);
+    let next = points.get(behind);
+    match points.get(first..behind).and_then(<[_]>::last) {
+        // The known ends go on: so do the looks, at full gaps.
+        Some(_) if next.is_some_and(|next| *next < latest + gap(latest)) => latest,
         Some(point) => (*point + margin(points, *point)).min(latest),
         // No end is known here: where ends lie close together this one must be near.
         None => start + gap(start).min(spread(points).max(GAP_MIN)),
@@ -111,10 +125,11 @@ fn learned(points: &[Duration], from: Duration) -> Duration {
 
 /// How far past a known end a look is placed: ends that lie close together are known well.
 fn margin(points: &[Duration], point: Duration) -> Duration {
-    (gap(point) / MARGIN_PART).min((spread(points) / MARGIN_PART).max(MARGIN_MIN))
+    (gap(point) / MARGIN_PART).min((spread(points) / 4).max(MARGIN_MIN))
 }
 
-fn spread(points: &[Duration]) -> Duration {
+/// From the shortest to the longest.
+pub(super) fn spread(points: &[Duration]) -> Duration {
     match (points.first(), points.last()) {
         (Some(shortest), Some(longest)) => *longest - *shortest,
         _ => Duration::ZERO,

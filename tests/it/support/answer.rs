@@ -38,7 +38,8 @@ impl Answer {
     }
 
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
     }
 
     /// A string below `error`, empty when it is null.
@@ -79,7 +80,9 @@ impl Answer {
         self.is_ok();
         let json = self.json();
         let data = json["data"].as_array().unwrap_or_else(|| panic!("no data: {}", self.text()));
-        data.iter().map(|item| shown(item["b64_json"].as_str().unwrap_or_else(|| panic!("no b64_json: {item}")))).collect()
+        data.iter()
+            .map(|item| shown(item["b64_json"].as_str().unwrap_or_else(|| panic!("no b64_json: {item}"))))
+            .collect()
     }
 
     /// The only picture.

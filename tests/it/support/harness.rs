@@ -12,7 +12,9 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::{Answer, DESIGN_KEY, EXPIRING_KEY, Metrics, PATIENCE, PRINT_KEY, PROMPT_CANARY, Raw, STRICT_KEY, Setup};
+use super::{
+    Answer, DESIGN_KEY, EXPIRING_KEY, Metrics, PATIENCE, PRINT_KEY, PROMPT_CANARY, Raw, STRICT_KEY, Setup,
+};
 use super::{UPSTREAM_KEY, log};
 
 /// Words of upstream's bodies that are nobody's business but the operator's.
@@ -50,7 +52,18 @@ impl Harness {
         per_second: u32,
     ) -> Self {
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-        Self { simulator, api, admin, shutdown, reload, config, http, running, per_second, said: Mutex::default() }
+        Self {
+            simulator,
+            api,
+            admin,
+            shutdown,
+            reload,
+            config,
+            http,
+            running,
+            per_second,
+            said: Mutex::default(),
+        }
     }
 
     /// With the usual quick settings.
@@ -120,7 +133,8 @@ impl Harness {
     pub(crate) fn has_tasks(&self, count: usize) {
         let ledger = self.ledger();
         assert_eq!(ledger.tasks.len(), count, "{:?}", ledger.totals);
-        let mut keys: Vec<_> = ledger.tasks.iter().map(|task| task.idempotency_key.clone().expect("no key")).collect();
+        let mut keys: Vec<_> =
+            ledger.tasks.iter().map(|task| task.idempotency_key.clone().expect("no key")).collect();
         keys.sort();
         keys.dedup();
         assert_eq!(keys.len(), count, "each task has its own key");

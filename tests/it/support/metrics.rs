@@ -16,10 +16,12 @@ impl Metrics {
     /// The sum of all series of the metric (its name without the prefix) that have all these labels, written
     /// `name="value"`.
     pub(crate) fn sum(&self, metric: &str, labels: &[&str]) -> f64 {
-        let series = self.0.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
+        let series =
+            self.0.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
         let named = series.filter(|(series, _)| {
             let name = series.split('{').next().unwrap_or_default();
-            name.strip_prefix("evolink_gateway_") == Some(metric) && labels.iter().all(|label| series.contains(label))
+            name.strip_prefix("evolink_gateway_") == Some(metric)
+                && labels.iter().all(|label| series.contains(label))
         });
         named.map(|(_, value)| value.parse::<f64>().unwrap()).sum()
     }

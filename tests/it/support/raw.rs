@@ -23,7 +23,8 @@ impl Raw {
     /// Everything until the gateway closes; a reset fails.
     pub(crate) async fn read_to_end(&mut self) -> String {
         let mut bytes = Vec::new();
-        let read = timeout(PATIENCE, self.0.read_to_end(&mut bytes)).await.expect("the gateway does not close");
+        let read =
+            timeout(PATIENCE, self.0.read_to_end(&mut bytes)).await.expect("the gateway does not close");
         read.expect("the connection was cut");
         String::from_utf8_lossy(&bytes).into_owned()
     }

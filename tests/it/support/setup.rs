@@ -70,7 +70,12 @@ impl Setup {
             }
             None => Source::Text(config.to_string()),
         };
-        let reload = Reload { source, environment: Environment::default(), checks: checks(), now: std::sync::Arc::default() };
+        let reload = Reload {
+            source,
+            environment: Environment::default(),
+            checks: checks(),
+            now: std::sync::Arc::default(),
+        };
         let loaded = load(&reload);
         let app = App::build(&loaded.settings, self.clock).unwrap();
         let listeners = Listeners::bind(&loaded.settings).await.unwrap();
@@ -85,7 +90,8 @@ impl Setup {
 }
 
 fn load(reload: &Reload) -> Loaded {
-    config::load(&reload.source, &reload.environment, &reload.checks).unwrap_or_else(|problems| panic!("{problems}"))
+    config::load(&reload.source, &reload.environment, &reload.checks)
+        .unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 fn checks() -> Checks {
