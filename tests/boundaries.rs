@@ -6,7 +6,6 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing,
     reason = "this is a test; Clippy knows only functions marked #[test] as such"
 )]
 

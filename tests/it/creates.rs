@@ -121,7 +121,7 @@ async fn a_refused_create_is_answered_by_whose_fault_it_is() {
     house.has_tasks(0);
     assert_eq!(
         house.ledger().totals.create_calls,
-        table.len() as u64,
+        u64::try_from(table.len()).unwrap(),
         "what is refused is not asked for again"
     );
     house.finish().await;

@@ -53,7 +53,7 @@ async fn an_upstream_without_batches_is_asked_for_one_task_at_a_time() {
         let setup = Setup::new().simulator(|options| options.batch = false);
         let house = setup.config(&json!({"evolink": {"poll": {"batch": batch}}})).start().await;
         let answers = join_all((0..6).map(async |number| house.draw(&format!("fox {number}")).await)).await;
-        answers.iter().for_each(|answer| drop(answer.picture()));
+        assert!(answers.iter().all(|answer| answer.pictures().len() == 1));
         let totals = house.ledger().totals;
         assert!(totals.task_calls >= 6 && totals.batch_calls == 0, "{batch}: {totals:?}");
         house.finish().await;
@@ -93,7 +93,7 @@ async fn looks_stay_within_their_budget() {
     let config = json!({"evolink": {"poll": {"per_second": 5, "batch": "never"}}});
     let house = Setup::new().simulator(slow).config(&config).start().await;
     let answers = join_all((0..8).map(async |number| house.draw(&format!("fox {number}")).await)).await;
-    answers.iter().for_each(|answer| drop(answer.picture()));
+    assert!(answers.iter().all(|answer| answer.pictures().len() == 1));
     // The harness checks the budget of each second.
     house.finish().await;
 }

@@ -7,7 +7,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "these are tests; Clippy knows only functions marked #[test] as such"
+    clippy::float_cmp,
+    reason = "these are tests; Clippy knows only functions marked #[test] as such, and metrics compared here are counts"
 )]
 
 mod bounds;

@@ -208,7 +208,9 @@ async fn null_is_absent() {
         "made_up",
     ];
     let mut body = json!({"prompt": "a fox"});
-    names.iter().for_each(|name| body[name] = Value::Null);
+    for name in names {
+        body[name] = Value::Null;
+    }
     let answer = house.generate(body).await;
     assert_eq!(answer.picture().size, (1024, 1024));
     assert_eq!(answer.header("x-gateway-ignored"), None);
