@@ -236,3 +236,38 @@ async fn a_key_in_the_body_or_the_query_is_no_key() {
     house.send(request).await.is_error(401, INVALID, "invalid_api_key", false);
     house.finish().await;
 }
+
+#[tokio::test]
+async fn links_of_callers_must_be_open_to_everyone() {
+    let house = Harness::with(json!({"evolink": {"allow_private_media": false}})).await;
+    for link in [
+        "http://93.184.215.14/a.png",
+        "https://127.0.0.1/a.png",
+        "https://10.1.2.3/a.png",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://[::1]/a.png",
+        "https://[::ffff:10.0.0.1]/a.png",
+        "https://user:secret@93.184.215.14/a.png",
+        "file:///etc/passwd",
+    ] {
+        let answer = house.generate(json!({"prompt": "x", "image_urls": [link]})).await;
+        answer.is_error(400, INVALID, "invalid_value", false);
+        assert_eq!(answer.error("param"), "image_urls", "{link}");
+    }
+    let masked =
+        json!({"prompt": "x", "image_urls": ["https://93.184.215.14/a"], "mask_url": "https://127.0.0.1/m"});
+    assert_eq!(house.generate(masked).await.error("param"), "mask_url");
+    assert_eq!(house.ledger().totals.create_calls, 0, "upstream never hears of them");
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn links_of_callers_are_passed_on_as_they_are() {
+    let house = Harness::start().await;
+    let link = format!("{}/files/none.png?x=1&y=2", house.simulator.url());
+    let answer = house.generate(json!({"prompt": "x", "image_urls": [link], "size": "816x816"})).await;
+    assert_eq!(house.ledger().tasks[0].body["image_urls"], json!([link]));
+    answer.is_error(400, INVALID, "invalid_image", false);
+    assert!(!answer.text().contains(&link), "{}", answer.text());
+    house.finish().await;
+}

@@ -94,7 +94,7 @@ impl Running {
                     }
                 }
                 Ok(None) => panic!("ended without {mark:?}: {}", self.said),
-                Err(_elapsed) => panic!("never said {mark:?}: {}", self.said),
+                Err(elapsed) => panic!("{elapsed}: never said {mark:?}: {}", self.said),
             }
         }
     }
