@@ -41,7 +41,8 @@ impl App {
             allow_private: settings.evolink.allow_private_media,
             proxy: proxy(settings),
             ..FetchOptions::default()
-        })?;
+        })?
+        .counted(Arc::clone(&metrics));
         let (watcher, watching) =
             Watcher::new(Arc::clone(&upstream), watch_options(settings), Arc::clone(&metrics));
         let mut background = JoinSet::new();

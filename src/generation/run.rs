@@ -79,9 +79,18 @@ async fn image_steps(
     into_image(task)
 }
 
+/// Whether a create's answer already says all there is to know; an end without links or reason is read once more.
+fn tells_its_end(task: &Task) -> bool {
+    match task.status {
+        TaskStatus::Completed => !task.links.is_empty(),
+        TaskStatus::Failed => task.error.as_ref().is_some_and(|error| !error.message.is_empty()),
+        status => status.is_terminal(),
+    }
+}
+
 /// Waits for the task's end; past `task_timeout` the waiters are told, and the wait goes on.
 async fn end_of(house: &House, generation: &Generation, task: Task) -> Result<Task, Fault> {
-    if task.status.is_terminal() && !(task.status == TaskStatus::Completed && task.links.is_empty()) {
+    if tells_its_end(&task) {
         return Ok(task);
     }
     let plan = generation.plan();

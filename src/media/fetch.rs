@@ -10,9 +10,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::{Client, Proxy, Response, Url, redirect};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::guard::{Guard, HostError, Refusal};
 use super::picture::{Picture, PictureError};
+use crate::telemetry::{Call, CallStatus, Metrics};
 
 /// The default User-Agent of a library gets 403 from the media host; this one names the product.
 const USER_AGENT: &str = concat!("evolink-gateway/", env!("CARGO_PKG_VERSION"), " (+image gateway)");
@@ -109,9 +111,10 @@ impl FetchError {
 }
 
 /// Fetches pictures, a bounded number at once. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Fetcher {
     client: Client,
+    metrics: Option<Arc<Metrics>>,
     guard: Guard,
     permits: Arc<Semaphore>,
     max_bytes: u64,
@@ -144,12 +147,20 @@ impl Fetcher {
         };
         Ok(Self {
             client: client.build().map_err(|error| FetchBuildError::Client(error.without_url()))?,
+            metrics: None,
             guard,
             permits: Arc::new(Semaphore::new(options.concurrent.max(1))),
             max_bytes: options.max_bytes,
             retry_pause: options.retry_pause,
             behind_proxy,
         })
+    }
+
+    /// Counts every request from now on.
+    #[must_use]
+    pub fn counted(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = Some(metrics);
+        self
     }
 
     /// The picture behind a result link, whole and of a known format and size.
@@ -168,14 +179,25 @@ impl Fetcher {
     async fn request(&self, url: &Url) -> Result<Picture, FetchError> {
         // Never closed; held only while bytes can flow.
         let _permit = self.permits.acquire().await.ok();
+        let (begun, mut status) = (Instant::now(), None);
+        let outcome = self.exchange(url, &mut status).await;
+        if let Some(metrics) = &self.metrics {
+            metrics.upstream(Call::Media, ended(&outcome, status), begun.elapsed().as_secs_f64());
+        }
+        outcome
+    }
+
+    async fn exchange(&self, url: &Url, status: &mut Option<u16>) -> Result<Picture, FetchError> {
         if self.behind_proxy {
             self.guard.check_host(url).await.map_err(|error| refused_host(&error))?;
         }
         let response = self.client.get(url.clone()).send().await.map_err(|error| failed(&error))?;
-        match response.status().as_u16() {
+        let code = response.status().as_u16();
+        *status = Some(code);
+        match code {
             200 => {}
             300..=399 => return Err(Refusal::Redirect.into()),
-            status => return Err(FetchError::Status(status)),
+            code => return Err(FetchError::Status(code)),
         }
         let promised = response.content_length();
         let bytes = self.body(response, promised).await?;
@@ -210,6 +232,17 @@ impl Fetcher {
             // A grown buffer has up to twice the room it needs: give the rest back.
             None => Ok(body.into_boxed_slice().into()),
         }
+    }
+}
+
+/// How a request ended, for the metrics: by its status unless the answer broke off.
+const fn ended(outcome: &Result<Picture, FetchError>, status: Option<u16>) -> CallStatus {
+    match (outcome, status) {
+        (Err(FetchError::Timeout), _) => CallStatus::Timeout,
+        (Err(FetchError::Cut), _) | (Ok(_), None) => CallStatus::Broken,
+        (_, Some(status)) => CallStatus::Http(status),
+        (Err(FetchError::Refused(_)), None) => CallStatus::Refused,
+        (Err(_), None) => CallStatus::Connect,
     }
 }
 

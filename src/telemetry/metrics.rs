@@ -35,6 +35,10 @@ impl Metrics {
         let process = Process::register(&registry).expect("the process metrics have valid names");
         families.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         families.config_last_reload_successful.set(1);
+        // There from the start, so that an alert on their increase sees the first one.
+        for result in ["ok", "error"] {
+            families.config_reloads_total.with_label_values(&[result]);
+        }
         let closed = || Cap::new(CLOSED_MAX);
         Self {
             registry,

@@ -296,7 +296,7 @@ async fn an_egress_proxy_is_used_when_one_is_set() {
 #[test]
 fn a_wrong_proxy_is_told_when_the_fetcher_is_built() {
     let options = FetchOptions { proxy: Some("http://user:secret@".into()), ..options() };
-    let error = Fetcher::new(options).expect_err("no such proxy");
+    let error = Fetcher::new(options).map(drop).expect_err("no such proxy");
     assert!(matches!(error, FetchBuildError::Proxy) && !error.to_string().contains("secret"));
 }
 

@@ -1,0 +1,6 @@
+//! The real binary, as operators run it: arguments, environment, exit codes, signals, what is printed.
+
+mod configuration;
+mod demo;
+mod process;
+mod running;

@@ -1,0 +1,29 @@
+//! The gateway as its clients see it: gateway and simulated Evolink in one process, over real sockets.
+//!
+//! One binary; a module for each kind of behaviour. `cli` drives the real binary instead.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::float_cmp,
+    reason = "these are tests; Clippy knows only functions marked #[test] as such, and metrics compared here are counts"
+)]
+
+mod bounds;
+mod cli;
+mod creates;
+mod edge;
+mod endings;
+mod ends;
+mod errors;
+mod heads;
+mod keys;
+mod links;
+mod looks;
+mod observed;
+mod pictures;
+mod repeats;
+mod requests;
+mod support;
