@@ -34,7 +34,7 @@ fmt-check: ## fail if the code is not formatted
 	$(CARGO) fmt --check
 
 bench: ## benchmarks; their figures go to docs/BENCHMARKS.md
-	$(CARGO) bench --locked
+	$(CARGO) bench --locked --bench gateway
 
 deny: ## licences, bans, sources and advisories of all dependencies
 	.ci/deny
