@@ -60,8 +60,13 @@ impl App {
     pub async fn run(self, listeners: Listeners, reload: Option<(Reload, Loaded)>, shutdown: Shutdown) {
         let mut background = self.background;
         if let Some((reload, loaded)) = reload {
-            let mut reloading = Reloading { gateway: Arc::clone(&self.gateway), client: self.client, settings: loaded.settings };
-            background.spawn(crate::config::watch(reload, loaded.files, move |outcome| reloading.apply(outcome)));
+            let mut reloading = Reloading {
+                gateway: Arc::clone(&self.gateway),
+                client: self.client,
+                settings: loaded.settings,
+            };
+            background
+                .spawn(crate::config::watch(reload, loaded.files, move |outcome| reloading.apply(outcome)));
         }
         let admin_shutdown = Shutdown::new();
         let admin = crate::server::admin(Arc::clone(&self.gateway), shutdown.clone());
@@ -71,7 +76,10 @@ impl App {
         let api = listener::serve(listeners.api, api, Limits::default(), shutdown.clone());
         let ending = async {
             shutdown.draining().await;
-            tracing::info!(seconds = self.drain.as_secs(), "draining: running answers are finished, new requests refused");
+            tracing::info!(
+                seconds = self.drain.as_secs(),
+                "draining: running answers are finished, new requests refused"
+            );
             tokio::time::sleep(self.drain.saturating_sub(GIVE_UP_BEFORE_END.min(self.drain / 2))).await;
             self.gateway.give_up();
             tokio::time::sleep(GIVE_UP_BEFORE_END.min(self.drain / 2)).await;

@@ -27,7 +27,15 @@ pub struct Fault {
 
 impl Fault {
     pub fn new(kind: FaultKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), param: None, code: None, retry_after: None, repeat: None, cause: None }
+        Self {
+            kind,
+            message: message.into(),
+            param: None,
+            code: None,
+            retry_after: None,
+            repeat: None,
+            cause: None,
+        }
     }
 
     /// A known parameter with a wrong type or value: 400 naming the parameter.
@@ -126,7 +134,8 @@ mod tests {
 
     #[test]
     fn retry_after_is_whole_seconds_from_one_to_sixty() {
-        let overloaded = |pause| Fault::new(FaultKind::Overloaded, "full").with_retry_after(pause).retry_after_seconds();
+        let overloaded =
+            |pause| Fault::new(FaultKind::Overloaded, "full").with_retry_after(pause).retry_after_seconds();
         assert_eq!(overloaded(Duration::ZERO), Some(1));
         assert_eq!(overloaded(Duration::from_millis(1001)), Some(2));
         assert_eq!(overloaded(Duration::from_hours(1)), Some(60));
@@ -141,6 +150,9 @@ mod tests {
     #[test]
     fn a_failed_task_passes_its_code_on() {
         let fault = Fault::new(FaultKind::TaskFailed, "failed").with_code("service_error");
-        assert_eq!((fault.status(), fault.code(), fault.error_type()), (502, "service_error", "upstream_error"));
+        assert_eq!(
+            (fault.status(), fault.code(), fault.error_type()),
+            (502, "service_error", "upstream_error")
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! evolink-gateway: OpenAI's synchronous Images API in front of Evolink's asynchronous image tasks.
 pub mod app;
-pub mod clock;
 pub mod cli;
+pub mod clock;
 pub mod fault;
 pub mod image;
 pub mod money;

@@ -21,7 +21,12 @@ impl Credits {
 
     /// Rounds up to the next micro-credit, so that a price is never booked too low.
     /// None when negative, not a number, or beyond 9 × 10⁹ credits.
-    #[expect(clippy::as_conversions, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked on the line above")]
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "range checked on the line above"
+    )]
     pub fn from_decimal(credits: f64) -> Option<Self> {
         let micro = (credits * MICRO - 1e-4).ceil().max(0.0);
         (credits >= 0.0 && micro < 9e15).then_some(Self(micro as u64))

@@ -42,7 +42,8 @@ impl App {
             proxy: proxy(settings),
             ..FetchOptions::default()
         })?;
-        let (watcher, watching) = Watcher::new(Arc::clone(&upstream), watch_options(settings), Arc::clone(&metrics));
+        let (watcher, watching) =
+            Watcher::new(Arc::clone(&upstream), watch_options(settings), Arc::clone(&metrics));
         let mut background = JoinSet::new();
         background.spawn(watching);
         background.spawn(follow_credits(Arc::clone(&upstream), Arc::clone(&metrics)));
@@ -55,7 +56,8 @@ impl App {
             clock.clone(),
         );
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let guard = Guard::new(settings.evolink.allow_private_media).behind_proxy(settings.evolink.proxy.is_some());
+        let guard =
+            Guard::new(settings.evolink.allow_private_media).behind_proxy(settings.evolink.proxy.is_some());
         let gateway = Gateway::new(
             policy(settings)?,
             generations,

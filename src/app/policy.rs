@@ -60,7 +60,12 @@ fn first_key(settings: &Settings) -> Result<KeySpec, PolicyError> {
     let path = first.path.display();
     tracing::info!(%path, minted = first.minted, "no team is configured: the key of team `default` is in this file");
     show_on_terminal(&first.secret);
-    Ok(KeySpec { team: DEFAULT_TEAM.into(), name: "first".into(), digest: first.secret.digest(), expires: None })
+    Ok(KeySpec {
+        team: DEFAULT_TEAM.into(),
+        name: "first".into(),
+        digest: first.secret.digest(),
+        expires: None,
+    })
 }
 
 /// The secret is shown to a person, never to a log collector.

@@ -4,9 +4,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{ANY_DURATION, Resolved};
 use super::row::Row;
 use super::sizing::{self, Sizing};
+use super::{ANY_DURATION, Resolved};
 use crate::fault::Fault;
 use crate::fault::wording::supported;
 use crate::image::{

@@ -41,7 +41,9 @@ impl Demo {
     }
 
     async fn demo(self) -> Result<(), String> {
-        let simulator = TcpListener::bind("127.0.0.1:0").await.map_err(|error| format!("no port for the simulator: {error}"))?;
+        let simulator = TcpListener::bind("127.0.0.1:0")
+            .await
+            .map_err(|error| format!("no port for the simulator: {error}"))?;
         let options = simulator::Options { speed: SPEED, estimated_time: 1, ..simulator::Options::default() };
         let simulator = Simulator::start(simulator, options).await;
         let key = SecretKey::generate();
@@ -84,7 +86,8 @@ impl Demo {
         );
         let known_models = Catalog::model_ids().iter().map(|id| (*id).to_owned()).collect();
         let checks = Checks { known_models, allow_missing_secrets: false };
-        config::load(&Source::Text(yaml), &Environment::default(), &checks).map_err(|problems| problems.to_string())
+        config::load(&Source::Text(yaml), &Environment::default(), &checks)
+            .map_err(|problems| problems.to_string())
     }
 }
 

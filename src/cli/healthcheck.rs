@@ -45,7 +45,8 @@ impl Healthcheck {
 
 /// Host with port, and path.
 fn parse(url: &str) -> Result<(String, String), String> {
-    let rest = url.strip_prefix("http://").ok_or_else(|| format!("--url {url}: use http://HOST:PORT/PATH"))?;
+    let rest =
+        url.strip_prefix("http://").ok_or_else(|| format!("--url {url}: use http://HOST:PORT/PATH"))?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, "readyz"));
     let host = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
     Ok((host, format!("/{path}")))

@@ -76,7 +76,8 @@ fn announce(listeners: &Listeners) {
 
 /// SIGHUP reloads; the first SIGINT or SIGTERM drains, and the second one ends this, and with it the process, at once.
 async fn signals(shutdown: Shutdown, reload: Arc<Notify>) {
-    let listen = |kind| signal(kind).inspect_err(|error| tracing::error!(%error, "a signal cannot be listened to"));
+    let listen =
+        |kind| signal(kind).inspect_err(|error| tracing::error!(%error, "a signal cannot be listened to"));
     let (Ok(mut hangup), Ok(mut interrupt), Ok(mut terminate)) =
         (listen(SignalKind::hangup()), listen(SignalKind::interrupt()), listen(SignalKind::terminate()))
     else {

@@ -28,6 +28,8 @@ const STORE: &str = "pictures are not stored yet: links are Evolink's own";
 const NOT_YET: &[NotYet] = &[
     entry(&["server", "keepalive", "enabled"], Some("false"), "keepalive is not there yet: waits are silent"),
     entry(&["server", "admin_token"], None, "the admin API is not there yet"),
+    entry(&["server", "public_url"], None, "own links and callbacks are not there yet"),
+    entry(&["server", "trusted_proxies"], None, "X-Forwarded-* headers are not read yet"),
     entry(&["server", "max_upload"], None, "edits are not there yet"),
     entry(
         &["evolink", "callback", "enabled"],
@@ -38,11 +40,6 @@ const NOT_YET: &[NotYet] = &[
         &["evolink", "idempotent_creates"],
         Some("true"),
         "creates always carry an Idempotency-Key for now",
-    ),
-    entry(
-        &["evolink", "idempotency_window"],
-        None,
-        "repeats of a create are bounded by create_patience for now",
     ),
     entry(&["generation", "on_disconnect"], Some("finish"), "generations always run to their end for now"),
     entry(&["generation", "replay"], None, "finished generations do not answer retries yet"),
@@ -68,6 +65,7 @@ const NOT_YET: &[NotYet] = &[
     entry(&["images", "s3"], None, STORE),
     entry(&["state", "store"], Some("memory"), "nothing but minted keys outlives a restart yet"),
     entry(&["state", "redis"], None, "Redis is not used yet"),
+    entry(&["log", "prompts"], Some("false"), "prompts are never logged yet"),
     entry(&["tracing", "otlp_endpoint"], None, "traces are not sent yet"),
     entry(&["pricing"], None, "prices are not used yet"),
 ];
@@ -148,6 +146,8 @@ mod tests {
             "limits": {},
             "generation": {"attempts": 1},
             "images": {"store": "none"},
+            "log": {"prompts": false},
+            "evolink": {"idempotency_window": "30m"},
         });
         assert_eq!(told(&given), [""; 0]);
     }

@@ -89,9 +89,9 @@ impl Tries {
     /// A refusal of the request itself also answers for the tries before it; one of the account does not.
     fn is_final(&self, error: &CallError) -> bool {
         match error {
-            CallError::Refused { refusal: Refusal::Account, .. } | CallError::Missing | CallError::TaskNotFound => {
-                !self.maybe_bought
-            }
+            CallError::Refused { refusal: Refusal::Account, .. }
+            | CallError::Missing
+            | CallError::TaskNotFound => !self.maybe_bought,
             CallError::Refused { .. } => true,
             _ => false,
         }
@@ -117,7 +117,9 @@ impl Tries {
 
     fn fault(&self, error: &CallError) -> Fault {
         match error.proof() {
-            Proof::NotBought if self.maybe_bought && !self.is_final(error) => create_fault(&CallError::Timeout),
+            Proof::NotBought if self.maybe_bought && !self.is_final(error) => {
+                create_fault(&CallError::Timeout)
+            }
             _ => create_fault(error),
         }
     }

@@ -83,7 +83,9 @@ impl Finished {
 pub(super) enum Phase {
     Running,
     /// Some creates may have been taken, and nobody knows yet; they are being asked again.
-    InDoubt { creates: usize },
+    InDoubt {
+        creates: usize,
+    },
     /// A task is past `task_timeout`; it is still looked at.
     Overdue,
     Finished(Arc<Finished>),

@@ -37,9 +37,8 @@ impl Pictures {
             return kept;
         }
         let fetched = Arc::new(fetch_all(house, &finished.images).await);
-        if fetched.images.iter().any(Result::is_ok) {
-            *self.kept() = Some(Arc::clone(&fetched));
-        }
+        // Failures too: they answer everyone who waits now. A repetition comes after `let_go`, and fetches anew.
+        *self.kept() = Some(Arc::clone(&fetched));
         fetched
     }
 
@@ -93,7 +92,8 @@ fn unavailable(error: &FetchError) -> Fault {
     } else {
         "The operator can find it by its task id."
     };
-    let message = format!("The picture was made and paid for, but could not be fetched from upstream. {advice}");
+    let message =
+        format!("The picture was made and paid for, but could not be fetched from upstream. {advice}");
     let fault = Fault::new(FaultKind::ResultUnavailable, message).with_repeat(repeat);
     if repeat { fault.with_retry_after(Duration::from_secs(2)) } else { fault }
 }

@@ -22,7 +22,10 @@ pub(super) async fn run(house: Arc<House>, generation: Arc<Generation>) {
     let started = AtomicBool::new(false);
     let images = (0..generation.plan().count).map(|_| image(&house, &generation, body.clone(), &started));
     let (images, timings): (Vec<ImageResult>, Vec<Timing>) = join_all(images).await.into_iter().unzip();
-    let timing = timings.into_iter().max_by_key(|timing| timing.queue + timing.create + timing.wait).unwrap_or_default();
+    let timing = timings
+        .into_iter()
+        .max_by_key(|timing| timing.queue + timing.create + timing.wait)
+        .unwrap_or_default();
     let finished = Finished { created: house.clock.unix(), images, timing };
     report(&house, &generation, &finished, began.elapsed());
     if generation.is_awaited() && finished.failure().is_none() {
@@ -92,7 +95,12 @@ async fn end_of(house: &House, generation: &Generation, task: Task) -> Result<Ta
     let id = watched.id.clone();
     let ended = house.watcher.ended(watched);
     tokio::pin!(ended);
-    let ended = match tokio::time::timeout(plan.task_timeout.unwrap_or(house.options.task_timeout), &mut ended).await {
+    let ended = match tokio::time::timeout(
+        plan.task_timeout.unwrap_or(house.options.task_timeout),
+        &mut ended,
+    )
+    .await
+    {
         Ok(ended) => ended,
         Err(_) => {
             tracing::error!(generation_id = %generation.id(), task_id = %id, "a task is past task_timeout; it is still looked at");

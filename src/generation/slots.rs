@@ -36,14 +36,18 @@ impl Slots {
             Err(_) => return Err(self.no_slot()),
         };
         started.store(true, Ordering::Release);
-        slot.map_err(|_closed| Fault::new(FaultKind::Overloaded, "the gateway is going down; send the request again"))
+        slot.map_err(|_closed| {
+            Fault::new(FaultKind::Overloaded, "the gateway is going down; send the request again")
+        })
     }
 
     fn no_slot(&self) -> Fault {
         let waited = self.queue_timeout.as_secs();
         Fault::new(
             FaultKind::NoSlot,
-            format!("All places for running tasks were taken for {waited} s. Nothing was bought; send the request again."),
+            format!(
+                "All places for running tasks were taken for {waited} s. Nothing was bought; send the request again."
+            ),
         )
     }
 }

@@ -72,7 +72,12 @@ impl Waiter {
     /// `ResultUnavailable` when none of the made pictures could be fetched.
     pub async fn pictures(&self, finished: &Finished) -> Result<Arc<Delivered>, Fault> {
         let delivered = self.generation.pictures.fetch(&self.house, finished).await;
-        match delivered.images.iter().zip(&finished.images).find(|(picture, made)| made.is_ok() && picture.is_err()) {
+        match delivered
+            .images
+            .iter()
+            .zip(&finished.images)
+            .find(|(picture, made)| made.is_ok() && picture.is_err())
+        {
             Some((Err(fault), _)) if delivered.images.iter().all(Result::is_err) => Err(fault.clone()),
             _ => Ok(delivered),
         }
@@ -111,4 +116,3 @@ fn in_doubt() -> Fault {
 fn overdue() -> Fault {
     Fault::new(FaultKind::TaskTimeout, "The upstream task takes longer than this gateway waits for one.")
 }
-

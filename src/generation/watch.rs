@@ -15,6 +15,8 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -80,8 +82,18 @@ impl Watcher {
         options: WatchOptions,
         metrics: Arc<Metrics>,
     ) -> (Self, impl Future<Output = ()> + Send) {
+        Self::with_random(upstream, options, metrics, StdRng::from_rng(&mut rand::rng()))
+    }
+
+    /// With a source of chance of the caller's choice, so that a simulated run can be repeated.
+    fn with_random(
+        upstream: Arc<dyn Upstream>,
+        options: WatchOptions,
+        metrics: Arc<Metrics>,
+        random: StdRng,
+    ) -> (Self, impl Future<Output = ()> + Send) {
         let (inbox, tasks) = mpsc::channel(INBOX_MAX);
-        (Self { inbox }, actor::run(upstream, options, metrics, tasks))
+        (Self { inbox }, actor::run(upstream, options, metrics, random, tasks))
     }
 
     /// Waits for the task's end, however long that takes; dropping the future ends the watch.

@@ -86,10 +86,7 @@ impl FromStr for Tier {
 
     /// Case does not matter: `2k` is `2K`.
     fn from_str(text: &str) -> Result<Self, SizeError> {
-        Self::ALL
-            .into_iter()
-            .find(|tier| tier.name().eq_ignore_ascii_case(text))
-            .ok_or(SizeError::Tier)
+        Self::ALL.into_iter().find(|tier| tier.name().eq_ignore_ascii_case(text)).ok_or(SizeError::Tier)
     }
 }
 
@@ -163,7 +160,9 @@ mod tests {
 
     #[test]
     fn what_is_no_size_is_refused() {
-        for text in ["", "x", "1024", "0x10", "-1x5", "1024x", "x1024", "10 x10", "1:0", "999999x1", "1x1x1", "+1x1"] {
+        for text in
+            ["", "x", "1024", "0x10", "-1x5", "1024x", "x1024", "10 x10", "1:0", "999999x1", "1x1x1", "+1x1"]
+        {
             assert_eq!(text.parse::<Size>(), Err(SizeError::Size), "{text}");
         }
         assert_eq!("3K".parse::<Tier>(), Err(SizeError::Tier));

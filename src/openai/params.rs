@@ -55,6 +55,11 @@ const PARAMETERS: &[(&str, Take)] = &[
     ("callback_url", |params, given| unused(params, given, |_| Ok(()))),
 ];
 
+/// Names of all parameters that are known, in the order of the table.
+pub fn parameter_names() -> impl Iterator<Item = &'static str> {
+    PARAMETERS.iter().map(|(name, _)| *name)
+}
+
 /// Takes one parameter. Null is absent; an unknown name is ignored and noted.
 pub(super) fn take(params: &mut GenerationParams, name: &str, value: Value) -> Result<(), Fault> {
     if value.is_null() {

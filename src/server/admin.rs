@@ -33,7 +33,11 @@ pub fn admin(gateway: Arc<Gateway>, shutdown: Shutdown) -> Router {
 
 /// Ready until the drain begins: then load balancers send new requests elsewhere.
 fn ready(shutdown: &Shutdown) -> (StatusCode, &'static str) {
-    if shutdown.is_draining() { (StatusCode::SERVICE_UNAVAILABLE, "draining\n") } else { (StatusCode::OK, "ready\n") }
+    if shutdown.is_draining() {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+    } else {
+        (StatusCode::OK, "ready\n")
+    }
 }
 
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> ([(http::HeaderName, &'static str); 1], String) {

@@ -147,8 +147,13 @@ fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
 fn server_timing(made: &Made, encode: Duration) -> String {
     let timing = made.finished.timing;
     let fetch = made.pictures.took;
-    let steps =
-        [("queue", timing.queue), ("create", timing.create), ("wait", timing.wait), ("fetch", fetch), ("encode", encode)];
+    let steps = [
+        ("queue", timing.queue),
+        ("create", timing.create),
+        ("wait", timing.wait),
+        ("fetch", fetch),
+        ("encode", encode),
+    ];
     let steps = steps.map(|(name, took)| format!("{name};dur={:.1}", took.as_secs_f64() * 1000.0));
     steps.join(", ")
 }

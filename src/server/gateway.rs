@@ -67,7 +67,11 @@ impl Gateway {
             generations,
             converter,
             guard,
-            waiting_room: WaitingRoom::new(options.max_waiting, options.max_waiting_per_team, Arc::clone(&metrics)),
+            waiting_room: WaitingRoom::new(
+                options.max_waiting,
+                options.max_waiting_per_team,
+                Arc::clone(&metrics),
+            ),
             json: BodyLimits::new(options.max_json),
             buffers: BodyBudget::new(options.max_buffered),
             deadline: options.deadline,
@@ -107,7 +111,8 @@ fn presented_key(headers: &HeaderMap) -> Option<&str> {
         let (scheme, key) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
     });
-    let key = bearer.or_else(|| headers.get("api-key").and_then(|value| value.to_str().ok()).map(str::trim))?;
+    let key =
+        bearer.or_else(|| headers.get("api-key").and_then(|value| value.to_str().ok()).map(str::trim))?;
     (!key.is_empty()).then_some(key)
 }
 

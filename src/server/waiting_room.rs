@@ -41,7 +41,10 @@ impl WaitingRoom {
     pub fn enter(&self, team: &Arc<str>) -> Result<Place, Fault> {
         let mut taken = lock(&self.taken);
         if taken.all >= self.max {
-            return Err(Fault::new(FaultKind::Overloaded, "Too many requests are waiting here. Send the request again."));
+            return Err(Fault::new(
+                FaultKind::Overloaded,
+                "Too many requests are waiting here. Send the request again.",
+            ));
         }
         let of_team = taken.of_team.entry(Arc::clone(team)).or_default();
         if *of_team >= self.max_per_team {
@@ -51,7 +54,11 @@ impl WaitingRoom {
         *of_team += 1;
         taken.all += 1;
         drop(taken);
-        Ok(Place { team: Arc::clone(team), taken: Arc::clone(&self.taken), _gauge: self.metrics.waiting(team) })
+        Ok(Place {
+            team: Arc::clone(team),
+            taken: Arc::clone(&self.taken),
+            _gauge: self.metrics.waiting(team),
+        })
     }
 }
 

@@ -33,7 +33,7 @@ settings! {
         drain: Duration = secs(300) => secs(0)..=secs(3600),
         /// Requests waiting at once; more get 503.
         max_waiting: usize = 10_000 => 1..=1_000_000,
-        /// Requests of one team waiting at once; more get 503.
+        /// Requests of one team waiting at once; more get 429.
         max_waiting_per_team: usize = 5_000 => 1..=1_000_000,
         /// The largest edits request.
         max_upload: Size = Size::mib(100) => Size::kib(1)..=Size::gib(4),

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt as _;
+use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::budget::Budget;
-use super::history::Histories;
-use super::schedule::{Hints, next_look};
+use super::history::{Histories, Probe};
+use super::schedule::{Hints, gap, next_look};
 use super::{Batching, Ended, WatchOptions, Watched};
 use crate::evolink::{CallError, Task, TaskId, TaskStatus, Upstream};
 use crate::telemetry::Metrics;
@@ -30,8 +31,12 @@ const OVERDUE_EVERY: Duration = Duration::from_secs(60);
 const BATCH_MISSING: Duration = Duration::from_secs(600);
 /// The pause after a 429 that names none.
 const BUSY_PAUSE: Duration = Duration::from_secs(2);
-/// Longest pause between tries of a failing look.
-const FAILING_PAUSE_MAX: Duration = Duration::from_secs(8);
+/// Longest pause between tries of a failing look, unless Evolink asks for a longer one.
+const FAILING_PAUSE_MAX: Duration = Duration::from_secs(4);
+/// A look is made early to share a call by at most this part of a gap.
+const SLACK_PART: u32 = 16;
+/// First looks are late by chance by up to this, so that tasks made together do not march in step.
+const JITTER_MAX: Duration = Duration::from_millis(30);
 
 type Answer = (Vec<TaskId>, bool, Result<Vec<Task>, CallError>);
 
@@ -39,6 +44,8 @@ struct Watch {
     task: Watched,
     answer: oneshot::Sender<Ended>,
     hints: Hints,
+    /// Whether the look under way or next is a probe.
+    probing: Option<Probe>,
     /// Looks that were answered.
     looks: u32,
     /// Age at the last answered look, which found the task running.
@@ -64,12 +71,14 @@ struct Actor {
     budget: Budget,
     batch_missing_until: Option<Instant>,
     calls: JoinSet<Answer>,
+    random: StdRng,
 }
 
 pub(super) async fn run(
     upstream: Arc<dyn Upstream>,
     options: WatchOptions,
     metrics: Arc<Metrics>,
+    random: StdRng,
     mut inbox: mpsc::Receiver<(Watched, oneshot::Sender<Ended>)>,
 ) {
     let mut actor = Actor {
@@ -82,6 +91,7 @@ pub(super) async fn run(
         budget: Budget::new(options.per_second),
         batch_missing_until: None,
         calls: JoinSet::new(),
+        random,
     };
     loop {
         let wake = actor.wake_at();
@@ -120,6 +130,7 @@ impl Actor {
             task,
             answer,
             hints,
+            probing: None,
             looks: 0,
             running_at: None,
             failed: 0,
@@ -137,15 +148,22 @@ impl Actor {
         let Some(watch) = self.watches.get_mut(id) else { return };
         let history = self.histories.of(&watch.task.class);
         let seen = watch.running_at;
-        let mut age = next_look(history, watch.hints, seen, self.options.bounds);
-        if seen.is_some_and(|seen| seen >= self.options.task_timeout) {
-            age = seen.unwrap_or_default() + OVERDUE_EVERY;
+        let look = next_look(history, watch.hints, seen, self.options.bounds);
+        let age = match seen {
+            Some(seen) if seen >= self.options.task_timeout => seen + OVERDUE_EVERY,
+            _ => look.at,
+        };
+        watch.probing = look.probe;
+        if look.probe.is_some() {
+            watch.hints.probe = None;
         }
-        let pause = age.saturating_sub(seen.unwrap_or_default());
-        // Jitter only ever brings a look forward, and never below the configured shortest gap.
-        let early = pause.mul_f64(rand::rng().random_range(0.0..0.02)).min(pause.saturating_sub(self.options.bounds.min));
-        watch.slack = self.budget.spacing().min(pause / 32);
-        enqueue(&mut self.queue, watch, watch.task.created + age - early);
+        watch.slack = self.budget.spacing().min(gap(age) / SLACK_PART);
+        let jitter = if seen.is_none() {
+            self.random.random_range(Duration::ZERO..=JITTER_MAX)
+        } else {
+            Duration::ZERO
+        };
+        enqueue(&mut self.queue, watch, watch.task.created + age + jitter);
     }
 
     /// Makes one call for those that are due, taking along who would be due before the next call could be made.
@@ -184,8 +202,8 @@ impl Actor {
 
     fn call(&mut self, ids: Vec<TaskId>) {
         let upstream = Arc::clone(&self.upstream);
-        let alone = ids.len() == 1
-            && (self.options.batching != Batching::Always || !self.may_batch(Instant::now()));
+        let alone =
+            ids.len() == 1 && (self.options.batching != Batching::Always || !self.may_batch(Instant::now()));
         self.calls.spawn(async move {
             let result = match ids.first() {
                 Some(id) if alone => upstream.task(id).await.map(|task| vec![task]),
@@ -198,7 +216,8 @@ impl Actor {
     fn take_answer(&mut self, ids: &[TaskId], batched: bool, result: Result<Vec<Task>, CallError>) {
         match result {
             Ok(tasks) => {
-                let mut told: HashMap<TaskId, Task> = tasks.into_iter().map(|task| (task.id.clone(), task)).collect();
+                let mut told: HashMap<TaskId, Task> =
+                    tasks.into_iter().map(|task| (task.id.clone(), task)).collect();
                 for id in ids {
                     match told.remove(id) {
                         Some(task) => self.take_task(id, task),
@@ -225,9 +244,9 @@ impl Actor {
             let Some(watch) = self.watches.get_mut(id) else { continue };
             watch.failed = watch.failed.saturating_add(1);
             let pause = self.options.bounds.min * 2_u32.saturating_pow(watch.failed.min(5) - 1);
-            let pause = error.retry_after().unwrap_or(pause).min(FAILING_PAUSE_MAX);
-            let jitter = rand::rng().random_range(0.75..1.0);
-            self.again(id, pause.mul_f64(jitter));
+            let jitter = self.random.random_range(0.75..1.0);
+            let pause = error.retry_after().unwrap_or(pause.min(FAILING_PAUSE_MAX).mul_f64(jitter));
+            self.again(id, pause);
         }
     }
 
@@ -268,8 +287,8 @@ impl Actor {
         self.metrics.noticed(watch.looks, age.saturating_sub(last_running).as_secs_f64());
         if task.status == TaskStatus::Completed {
             let history = self.histories.of(&watch.task.class);
-            if watch.hints.probe && watch.running_at.is_none() {
-                history.forget();
+            if let Some(probe) = watch.probing {
+                history.found_done(probe, age);
             }
             history.learn(last_running, age);
         }

@@ -80,7 +80,10 @@ mod tests {
             let made = spend(&mut Budget::new(per_second), Instant::now(), 2000);
             let allowed = per_second as usize;
             for (later, earlier) in made.iter().skip(allowed).zip(&made) {
-                assert!(*later - *earlier >= Duration::from_secs(1), "{per_second} a second: {earlier:?} {later:?}");
+                assert!(
+                    *later - *earlier >= Duration::from_secs(1),
+                    "{per_second} a second: {earlier:?} {later:?}"
+                );
             }
         }
     }

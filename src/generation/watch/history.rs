@@ -1,21 +1,35 @@
 //! What tasks of a class have taken lately.
 //!
 //! A task is only ever *seen* to have ended, at a look; its end lies between the last look that found it running and
-//! that one. The history keeps one point for each, inside that gap and never further than half a normal gap before
-//! the look, so that a history of lucky first looks creeps downwards until a look finds a task still running.
+//! that one. Where all tasks take about the same time, ages at which others were seen running narrow this down. The history keeps
+//! the middle. Where nothing narrows it down, it keeps a point well before the look, so that a history of lucky first looks
+//! moves downwards until one of them finds a task still running.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use super::schedule::gap;
+use super::schedule::{gap, spread};
 use crate::image::TaskClass;
 
 /// Tasks remembered for each class: enough for the shape, few enough to follow a change within minutes.
 const POINTS_MAX: usize = 64;
+/// Ages remembered at which tasks were seen running: longer than the points, since a schedule that works well brings
+/// new ones only seldom.
+const RUNNING_MAX: usize = 256;
 /// Classes remembered; one more empties the table (a catalog has far fewer).
 const CLASSES_MAX: usize = 512;
-/// One task in so many looks early, to notice that tasks have become faster than the history believes.
+/// One task in so many is probed for each reason.
 const PROBE_EVERY: u32 = 8;
+const HALFWAY: u32 = PROBE_EVERY / 2;
+
+/// A look made earlier than the history says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// At half the time, to notice that tasks have become faster than the history believes.
+    Faster,
+    /// Between where tasks were seen running and where they are found done, to learn where in between they end.
+    Closer,
+}
 
 /// The durations of every class.
 #[derive(Debug, Default)]
@@ -33,7 +47,10 @@ impl Histories {
 /// The durations of one class, in the order learned and sorted.
 #[derive(Debug, Default)]
 pub(super) struct History {
+    /// The points, oldest first.
     recent: VecDeque<Duration>,
+    /// The ages at which tasks were last seen running, oldest first.
+    running: VecDeque<Duration>,
     sorted: Vec<Duration>,
     tasks: u32,
 }
@@ -44,27 +61,51 @@ impl History {
         &self.sorted
     }
 
-    /// Counts a task in; true when its first look should be a probe.
-    pub(super) fn admit(&mut self) -> bool {
+    /// Counts a task in, and says whether a look at it should be a probe.
+    pub(super) fn admit(&mut self) -> Option<Probe> {
         self.tasks = self.tasks.wrapping_add(1);
-        self.tasks.is_multiple_of(PROBE_EVERY)
+        match self.tasks % PROBE_EVERY {
+            0 => Some(Probe::Faster),
+            HALFWAY => Some(Probe::Closer),
+            _ => None,
+        }
     }
 
     /// A task was running at age `after` (zero: never seen running) and ended at age `by`.
     pub(super) fn learn(&mut self, after: Duration, by: Duration) {
-        let point = by - (by.saturating_sub(after) / 2).min(gap(by) / 2);
+        let open = by.saturating_sub(self.seen_running_before(by).max(after));
+        let point = by - if open <= 2 * gap(by) { open / 2 } else { (gap(by) / 2).max(open / 4) };
         if self.recent.len() >= POINTS_MAX {
             self.forget_oldest();
         }
         self.recent.push_back(point);
+        if self.running.len() >= RUNNING_MAX {
+            self.running.pop_front();
+        }
+        self.running.push_back(after);
         let place = self.sorted.partition_point(|other| *other < point);
         self.sorted.insert(place, point);
     }
 
-    /// A probe found its task done: tasks are faster than believed, so what is believed goes.
-    pub(super) fn forget(&mut self) {
-        self.recent.clear();
-        self.sorted.clear();
+    /// A probe at `age` found its task done.
+    pub(super) fn found_done(&mut self, probe: Probe, age: Duration) {
+        match probe {
+            // Nothing that was believed holds.
+            Probe::Faster => *self = Self { tasks: self.tasks, ..Self::default() },
+            // What was believed to end later was only found later.
+            Probe::Closer => {
+                self.recent.iter_mut().chain(&mut self.sorted).for_each(|point| *point = age.min(*point));
+            }
+        }
+    }
+
+    /// The highest age below `by` at which a task was seen running. It says something of other tasks only where all take
+    /// about the same time; where they differ, zero.
+    pub(super) fn seen_running_before(&self, by: Duration) -> Duration {
+        if spread(&self.sorted) > 2 * gap(by) {
+            return Duration::ZERO;
+        }
+        self.running.iter().filter(|running| **running < by).max().copied().unwrap_or_default()
     }
 
     fn forget_oldest(&mut self) {
@@ -92,11 +133,18 @@ mod tests {
     }
 
     #[test]
-    fn a_lucky_first_look_is_learned_as_a_little_earlier() {
+    fn a_lucky_first_look_is_learned_as_well_before_it() {
         let mut history = History::default();
         history.learn(Duration::ZERO, seconds(10.0));
-        let point = history.points()[0];
-        assert!(point < seconds(10.0) && point > seconds(9.5), "{point:?}");
+        assert_eq!(history.points(), [seconds(7.5)]);
+    }
+
+    #[test]
+    fn what_other_tasks_were_seen_running_at_narrows_a_lucky_look_down() {
+        let mut history = History::default();
+        history.learn(seconds(9.8), seconds(10.3));
+        history.learn(Duration::ZERO, seconds(10.0));
+        assert_eq!(history.points()[0], seconds(9.9));
     }
 
     #[test]

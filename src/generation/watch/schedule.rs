@@ -7,15 +7,20 @@
 
 use std::time::Duration;
 
-use super::history::History;
+use super::history::{History, Probe};
 
 /// The gap between looks, as a share of the task's age: with a mean lag of half a gap, success is noticed within
 /// about 3 % of the generation's time, and a task of 30 s that may end from 10 s on is looked at some 20 times.
-const GAP_SHARE: f64 = 0.055;
+const GAP_SHARE: f64 = 0.065;
 /// The shortest gap asked for, whatever the age.
 const GAP_MIN: Duration = Duration::from_millis(400);
-/// How far past the last known end inside a gap the look is placed.
-const MARGIN: Duration = Duration::from_millis(60);
+/// How far past the last known end inside a gap the look is placed, as a part of the gap or of the ends' spread.
+const MARGIN_PART: u32 = 8;
+const MARGIN_MIN: Duration = Duration::from_millis(40);
+/// How far below the shortest known end one is expected: as far as this one of the known ends is above it.
+const EDGE: usize = 2;
+/// A probe is made where it can teach at least so much.
+const PROBE_WORTH: Duration = Duration::from_millis(150);
 /// Fewer tasks than this teach nothing.
 const LEARNED_MIN: usize = 8;
 /// The first look of a cold start.
@@ -42,8 +47,8 @@ pub(super) struct Hints {
     pub estimated: Option<Duration>,
     /// The documented times of such tasks, shortest and longest.
     pub typical: (Duration, Duration),
-    /// True: look early once, to learn whether tasks have become faster.
-    pub probe: bool,
+    /// Whether a look is still to be made a probe.
+    pub probe: Option<Probe>,
 }
 
 /// The widest gap between two looks at which a task of this age is still noticed in time.
@@ -51,38 +56,84 @@ pub(super) fn gap(age: Duration) -> Duration {
     age.mul_f64(GAP_SHARE).max(GAP_MIN)
 }
 
-/// The age at which to look next. `seen`: the age at the last look (`None` before the first).
-pub(super) fn next_look(history: &History, hints: Hints, seen: Option<Duration>, bounds: PollBounds) -> Duration {
+/// The next look at a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look {
+    /// The task's age then.
+    pub at: Duration,
+    /// Made earlier than the history says, to learn.
+    pub probe: Option<Probe>,
+}
+
+/// When to look next. `seen`: the age at the last look (`None` before the first).
+pub(super) fn next_look(history: &History, hints: Hints, seen: Option<Duration>, bounds: PollBounds) -> Look {
     let from = seen.unwrap_or_default();
+    let (earliest, latest) = (from + bounds.min, from + bounds.max.max(bounds.min));
     let points = history.points();
-    let wish = if points.len() < LEARNED_MIN {
-        cold(hints, seen)
-    } else {
-        let wish = learned(points, from);
-        if hints.probe && seen.is_none() { wish / 2 } else { wish }
+    if points.len() < LEARNED_MIN {
+        return Look { at: cold(hints, seen).clamp(earliest, latest), probe: None };
+    }
+    let wish = learned(points, from);
+    let at = wish.clamp(earliest, latest);
+    let low = match hints.probe {
+        Some(Probe::Faster) if seen.is_none() => Duration::ZERO,
+        Some(Probe::Closer) if at == wish => history.seen_running_before(at),
+        _ => at,
     };
-    let earliest = from + bounds.min;
-    wish.clamp(earliest, earliest.max(from + bounds.max))
+    let halfway = low + (at - low) / 2;
+    if halfway < earliest || at - low < PROBE_WORTH {
+        return Look { at, probe: None };
+    }
+    Look { at: halfway, probe: hints.probe }
 }
 
 fn cold(hints: Hints, seen: Option<Duration>) -> Duration {
     match seen {
         None => hints.estimated.unwrap_or(COLD_FIRST).min(COLD_FIRST),
-        Some(age) if age < hints.typical.0 => (age + age.mul_f64(COLD_SHARE_EARLY)).min(hints.typical.0.max(age + GAP_MIN)),
+        Some(age) if age < hints.typical.0 => {
+            (age + age.mul_f64(COLD_SHARE_EARLY)).min(hints.typical.0.max(age + GAP_MIN))
+        }
         Some(age) => age + age.mul_f64(COLD_SHARE),
     }
 }
 
 fn learned(points: &[Duration], from: Duration) -> Duration {
-    // Ends are known by samples only: one that lies two gaps back still speaks for an end right now.
+    // Ends are known by samples only: one that lies two gaps back still speaks for an end right now, ...
     let still_possible = points.partition_point(|point| *point + 2 * gap(from) <= from);
-    let Some(earliest) = points.get(still_possible) else {
-        return from + tail_gap(points, from);
+    let earliest = match points.get(still_possible) {
+        // ... and the shortest one for shorter ones, as much shorter as the next ones are longer.
+        Some(shortest) if still_possible == 0 => {
+            let spread = points.get(EDGE).map_or(Duration::ZERO, |longer| longer.saturating_sub(*shortest));
+            shortest.saturating_sub(spread)
+        }
+        Some(earliest) => *earliest,
+        None => return from + tail_gap(points, from),
     };
-    let start = from.max(*earliest);
+    let start = from.max(earliest);
     let latest = start + gap(start);
-    let inside = points.iter().rev().find(|point| (start..=latest).contains(point));
-    inside.map_or(latest, |point| (*point + MARGIN).min(latest))
+    let first = points.partition_point(|point| *point < start);
+    let behind = points.partition_point(|point| *point <= latest);
+    let next = points.get(behind);
+    match points.get(first..behind).and_then(<[_]>::last) {
+        // The known ends go on: so do the looks, at full gaps.
+        Some(_) if next.is_some_and(|next| *next < latest + gap(latest)) => latest,
+        Some(point) => (*point + margin(points, *point)).min(latest),
+        // No end is known here: where ends lie close together this one must be near.
+        None => start + gap(start).min(spread(points).max(GAP_MIN)),
+    }
+}
+
+/// How far past a known end a look is placed: ends that lie close together are known well.
+fn margin(points: &[Duration], point: Duration) -> Duration {
+    (gap(point) / MARGIN_PART).min((spread(points) / 4).max(MARGIN_MIN))
+}
+
+/// From the shortest to the longest.
+pub(super) fn spread(points: &[Duration]) -> Duration {
+    match (points.first(), points.last()) {
+        (Some(shortest), Some(longest)) => *longest - *shortest,
+        _ => Duration::ZERO,
+    }
 }
 
 /// Past every known end: gaps widen with the distance from the last one.

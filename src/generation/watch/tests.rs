@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rand::rngs::StdRng;
-use rand::{RngExt as _, SeedableRng as _};
+use rand::RngExt as _;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -33,7 +32,8 @@ impl Fake {
         let looks = looks.entry(id.clone()).or_default();
         *looks += 1;
         let done = Instant::now() >= end;
-        let links = if done && *looks > self.linkless { vec!["https://media.test/a.png".to_owned()] } else { vec![] };
+        let links =
+            if done && *looks > self.linkless { vec!["https://media.test/a.png".to_owned()] } else { vec![] };
         Some(Task {
             id: id.clone(),
             status: if done { TaskStatus::Completed } else { TaskStatus::Processing },
@@ -105,7 +105,8 @@ fn options() -> WatchOptions {
 fn bench(fake: Fake, options: WatchOptions) -> Bench {
     let fake = Arc::new(fake);
     let upstream: Arc<dyn Upstream> = Arc::clone(&fake) as _;
-    let (watcher, actor) = Watcher::new(upstream, options, Arc::new(Metrics::new()));
+    let random = StdRng::seed_from_u64(4711);
+    let (watcher, actor) = Watcher::with_random(upstream, options, Arc::new(Metrics::new()), random);
     let mut owner = JoinSet::new();
     owner.spawn(actor);
     Bench { fake, watcher, _actor: owner }
@@ -150,7 +151,9 @@ impl Bench {
 
     fn calls_in_any_second(&self) -> usize {
         let calls = self.fake.calls.lock().unwrap();
-        let within = |start: &Instant| calls.iter().filter(|at| *at >= start && **at < *start + Duration::from_secs(1)).count();
+        let within = |start: &Instant| {
+            calls.iter().filter(|at| *at >= start && **at < *start + Duration::from_secs(1)).count()
+        };
         calls.iter().map(within).max().unwrap_or_default()
     }
 }
@@ -172,15 +175,19 @@ fn over(seen: &[Seen], share: f64, floor: f64) -> Vec<f64> {
 
 #[tokio::test(start_paused = true)]
 async fn evenly_spread_durations_are_noticed_in_time_with_few_looks() {
-    for seed in 1..=3 {
+    for seed in 1..=5 {
         let mut rng = StdRng::seed_from_u64(seed);
         let bench = bench(Fake::default(), options());
         let seen = bench.many(600, 32, || rng.random_range(10.0..30.0)).await;
         let seen = &seen[50..];
-        let (p95, average) = (percentile(over(seen, 0.07, 0.5), 0.95), mean(over(seen, 0.04, 0.25).into_iter()));
+        let (p95, average) =
+            (percentile(over(seen, 0.07, 0.5), 0.95), mean(over(seen, 0.04, 0.25).into_iter()));
         let most = seen.iter().map(|seen| seen.looks).max().unwrap();
-        println!("seed {seed}: p95 {p95:.2} and mean {average:.2} of the allowance, at most {most} looks, mean {:.1}, {} calls in any second",
-            mean(seen.iter().map(|seen| f64::from(seen.looks))), bench.calls_in_any_second());
+        println!(
+            "seed {seed}: p95 {p95:.2} and mean {average:.2} of the allowance, at most {most} looks, mean {:.1}, {} calls in any second",
+            mean(seen.iter().map(|seen| f64::from(seen.looks))),
+            bench.calls_in_any_second()
+        );
         assert!(p95 <= 1.0 && average <= 1.0 && most <= 24);
         assert!(bench.calls_in_any_second() <= 10);
     }
@@ -188,15 +195,15 @@ async fn evenly_spread_durations_are_noticed_in_time_with_few_looks() {
 
 #[tokio::test(start_paused = true)]
 async fn durations_that_hardly_vary_need_few_looks() {
-    for (seed, middle) in [(1, 2.0), (2, 6.0), (3, 10.0), (4, 25.0)] {
+    for (seed, middle) in [(1, 2.0), (2, 5.0), (3, 6.0), (4, 10.0), (5, 15.0), (6, 25.0)] {
         let mut rng = StdRng::seed_from_u64(seed);
         let bench = bench(Fake::default(), options());
-        let seen = bench.many(400, 8, || middle * rng.random_range(0.99..1.01)).await;
-        let seen = &seen[100..];
+        let seen = bench.many(500, 8, || middle * rng.random_range(0.99..1.01)).await;
+        let seen = &seen[200..];
         let p95 = percentile(seen.iter().map(|seen| seen.lag).collect(), 0.95);
         let looks = mean(seen.iter().map(|seen| f64::from(seen.looks)));
         println!("seed {seed}, {middle} s: p95 lag {p95:.3} s, {looks:.2} looks");
-        assert!(p95 < 0.5 && looks < 3.0 + middle / 8.0);
+        assert!(p95 < f64::max(0.5, 0.035 * middle) && looks < 2.0 + middle / 8.0);
     }
 }
 
@@ -240,7 +247,9 @@ async fn failing_looks_are_made_again_until_they_work() {
     let fake = Fake { errors: Mutex::new(errors), ..Fake::default() };
     let bench = bench(fake, options());
     let seen = bench.one(0, Duration::from_secs(20)).await;
-    assert!(seen.lag < 9.0, "{seen:?}");
+    assert_eq!(seen.looks, 1, "the first look that is answered finds it done");
+    let calls = bench.fake.calls.lock().unwrap();
+    assert!(calls.windows(2).all(|pair| pair[1] - pair[0] <= Duration::from_millis(4100)));
 }
 
 #[tokio::test(start_paused = true)]

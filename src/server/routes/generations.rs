@@ -76,7 +76,10 @@ async fn check_references(gateway: &Gateway, plan: &Plan) -> Result<(), Fault> {
 }
 
 fn unusable(param: &'static str, error: &ReferenceError) -> Fault {
-    Fault::invalid(param, format!("Invalid value for '{param}': {error}. Use https links that anyone can open."))
+    Fault::invalid(
+        param,
+        format!("Invalid value for '{param}': {error}. Use https links that anyone can open."),
+    )
 }
 
 /// OpenAI's SDKs number their own repetitions; a first try says 0.
