@@ -35,7 +35,9 @@ pub async fn create(
     trail.set_team(Arc::clone(&caller.team().name));
     let body = read_json_body(&headers, body, &gateway.json, &gateway.buffers).await?;
     let plan = Arc::new(plan(&policy, &caller, &body)?);
-    drop(body);
+    let automatic_retry = is_automatic_retry(&headers);
+    // From here on the request mostly waits; its head and body would keep the connection's read buffer alive.
+    drop((headers, body));
     check_references(&gateway, &plan).await?;
     let place = gateway.waiting_room.enter(&caller.team().name)?;
     let owner = Owner {
@@ -43,7 +45,7 @@ pub async fn create(
         key: caller.key().id.as_str().into(),
         fingerprint: Fingerprint::of(&plan.task, plan.count),
     };
-    let waiter = gateway.generations.begin(Arc::clone(&plan), owner, is_automatic_retry(&headers));
+    let waiter = gateway.generations.begin(Arc::clone(&plan), owner, automatic_retry);
     Ok(wait_and_answer(&gateway, &trail, plan, waiter, place, began).await)
 }
 
