@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 use http::HeaderValue;
 use http::header::{CONNECTION, EXPECT};
@@ -25,13 +24,16 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
 /// The longest pause within a refused upload.
 const DRAIN_IDLE_MAX: Duration = Duration::from_secs(5);
 
-/// A middleware: runs the request and then reads what its handler left of the body.
+/// Has the request answered and then reads what was left of its body.
 ///
 /// What is over the bounds, and a body that the client holds back until it is asked for (`Expect: 100-continue`), is
 /// not read: the answer then says `Connection: close`. So it is with answers that say so themselves.
-pub async fn drain_unread(request: Request, next: Next) -> Response {
+pub async fn drain_unread<Answer>(request: Request, answer: impl FnOnce(Request) -> Answer) -> Response
+where
+    Answer: Future<Output = Response>,
+{
     if request.body().is_end_stream() {
-        return next.run(request).await;
+        return answer(request).await;
     }
     let held_back = request
         .headers()
@@ -40,7 +42,7 @@ pub async fn drain_unread(request: Request, next: Next) -> Response {
     let home = Home::default();
     let request =
         request.map(|body| Body::new(Lent { body: Some(body), touched: false, home: home.clone() }));
-    let mut response = next.run(request).await;
+    let mut response = answer(request).await;
     let Some(rest) = home.take() else { return response };
     if response.headers().get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
     {

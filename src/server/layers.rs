@@ -1,11 +1,14 @@
 //! What every request passes through, whatever its route.
 //!
-//! [`apply`] names the layers from the inside out, each with the reason for its place. None of them knows a route.
+//! [`apply`] names the layers from the outside in, each with the reason for its place. None of them knows a route.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use tower::ServiceBuilder;
 
 use super::drain_body::drain_unread;
 use super::listener::Shutdown;
@@ -17,6 +20,7 @@ mod panics;
 mod request_id;
 mod trail;
 
+use access::Record;
 pub use access::{Finished, Observe};
 pub use request_id::RequestId;
 pub use trail::{TeamLabel, Trail};
@@ -31,21 +35,43 @@ pub struct Layers {
 }
 
 /// Puts the layers around `router`, its fallbacks included. Call it after the last route was added.
+///
+/// They stand as one: each layer of its own costs every waiting request kilobytes of boxed futures.
 pub fn apply(router: Router, layers: Layers) -> Router {
-    router
-        // Innermost: a refused request must still be counted, drained and readable across origins.
-        .layer(from_fn_with_state(layers.shutdown, draining::refuse_while_draining))
-        // Around everything that may panic, within all that must see the 500 as an answer like others.
-        .layer(from_fn(panics::catch_panics))
-        // Around the panics' layer, because a panicking handler leaves its upload unread as well.
-        .layer(from_fn(drain_unread))
-        // Around every maker of answers, so that a page in a browser can read refusals too; within the log, so that
-        // preflights are seen there.
-        .layer(cors::layer(&layers.cors_origins))
-        // Around all that answers, so that each request is logged and counted once, with what the client really got.
-        .layer(from_fn_with_state(layers.observer, access::log_and_observe))
-        // Outermost: every line of the log and every answer carries the id.
-        .layer(from_fn(request_id::give_id))
+    router.layer(
+        ServiceBuilder::new()
+            // Outermost, so that each request is logged and counted once, with what the client really got.
+            .layer(from_fn_with_state(layers.observer, name_and_observe))
+            // Around every maker of answers, so that a page in a browser can read refusals too; within the log, so that
+            // preflights are seen there.
+            .layer(cors::layer(&layers.cors_origins))
+            .layer(from_fn_with_state(layers.shutdown, answer_in_any_case)),
+    )
+}
+
+/// Gives the request its id and its record: every line of the log and every answer carries the id.
+async fn name_and_observe(
+    State(observer): State<Arc<dyn Observe>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let id = RequestId::give(&mut request);
+    let record = Record::begin(&mut request, id.clone(), observer);
+    let mut response = record.attach(next.run(request).await);
+    id.name(&mut response);
+    response
+}
+
+/// Answers while draining and after panics, and reads out what is left of the upload behind any early answer.
+async fn answer_in_any_case(State(shutdown): State<Shutdown>, request: Request, next: Next) -> Response {
+    drain_unread(request, async |request: Request| {
+        if shutdown.is_draining() {
+            return draining::refusal();
+        }
+        let id = request.extensions().get().cloned();
+        panics::caught(id, next.run(request)).await
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse as _;
 use axum::routing::post;
 
@@ -23,7 +23,7 @@ fn refusing() -> Router {
     Router::new()
         .route("/", post(async move |_: Request| refuse()))
         .route("/look", post(look))
-        .layer(from_fn(drain_unread))
+        .layer(from_fn(async |request, next: Next| drain_unread(request, |request| next.run(request)).await))
 }
 
 fn upload(path: &str, length: u64, more: &str) -> String {
@@ -104,7 +104,9 @@ async fn a_body_that_was_read_is_passed_through_unchanged() {
         seen.store(body.is_end_stream(), Ordering::SeqCst);
         piece
     };
-    let router = Router::new().route("/", post(read)).layer(from_fn(drain_unread));
+    let router = Router::new()
+        .route("/", post(read))
+        .layer(from_fn(async |request, next: Next| drain_unread(request, |request| next.run(request)).await));
     let server = TestServer::start(router, Limits::default()).await;
     let request = format!("{}12345", upload("/", 5, "connection: close\r\n"));
     let answer = timeout(PATIENCE, server.connect().await.exchange(request)).await.unwrap();

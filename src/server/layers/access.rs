@@ -8,8 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
 use http::{HeaderName, Method, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
@@ -52,27 +51,12 @@ pub struct Finished<'a> {
     pub aborted: bool,
 }
 
-pub(super) async fn log_and_observe(
-    State(observer): State<Arc<dyn Observe>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let trail = Trail::default();
-    request.extensions_mut().insert(trail.clone());
-    let mut record = Record::new(&request, trail, observer);
-    let mut response = next.run(request).await;
-    record.take_head(&response);
-    let milliseconds = u64::try_from(record.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    response.headers_mut().insert(PROCESSING_MS, milliseconds.into());
-    response.map(|body| Body::new(Recorded { body, record }))
-}
-
 /// The notes of a request under way; its drop is the request's end.
-struct Record {
+pub(super) struct Record {
     started: Instant,
     method: Method,
     route: Option<MatchedPath>,
-    request_id: Option<RequestId>,
+    request_id: RequestId,
     trail: Trail,
     observer: Arc<dyn Observe>,
     status: u16,
@@ -84,12 +68,15 @@ struct Record {
 }
 
 impl Record {
-    fn new(request: &Request, trail: Trail, observer: Arc<dyn Observe>) -> Self {
+    /// Begins the record; what the handler notes in its [`Trail`] comes to it.
+    pub(super) fn begin(request: &mut Request, id: RequestId, observer: Arc<dyn Observe>) -> Self {
+        let trail = Trail::default();
+        request.extensions_mut().insert(trail.clone());
         Self {
             started: Instant::now(),
             method: request.method().clone(),
             route: request.extensions().get().cloned(),
-            request_id: request.extensions().get().cloned(),
+            request_id: id,
             trail,
             observer,
             status: CLIENT_LEFT,
@@ -98,6 +85,14 @@ impl Record {
             bytes_due: None,
             ended: false,
         }
+    }
+
+    /// Goes on within the answer's body.
+    pub(super) fn attach(mut self, mut response: Response) -> Response {
+        self.take_head(&response);
+        let milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        response.headers_mut().insert(PROCESSING_MS, milliseconds.into());
+        response.map(|body| Body::new(Recorded { body, record: self }))
     }
 
     fn take_head(&mut self, response: &Response) {
@@ -124,7 +119,7 @@ impl Record {
             route: self.route.as_ref().map_or("unmatched", MatchedPath::as_str),
             status: self.status,
             code: self.outcome.as_ref().map(|outcome| outcome.code),
-            request_id: self.request_id.as_ref().map_or("", RequestId::as_str),
+            request_id: self.request_id.as_str(),
             team: self.trail.team(),
             cache: self.trail.cache(),
             waited: self.trail.waited(),

@@ -3,8 +3,6 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
-use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
 
@@ -12,11 +10,11 @@ use super::RequestId;
 use crate::fault::{Fault, FaultKind};
 use crate::server::respond::fault_response;
 
-/// The panic's text is for the log; the client is told that it is our mistake, no more.
-pub(super) async fn catch_panics(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().cloned();
+/// The answer, whatever becomes of its maker. The panic's text is for the log; the client is told that it is our mistake,
+/// no more.
+pub(super) async fn caught(id: Option<RequestId>, answer: impl Future<Output = Response>) -> Response {
     // Nothing of the request is used after a panic, so nothing half-changed is seen.
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+    match AssertUnwindSafe(answer).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
             let request_id = id.as_ref().map(RequestId::as_str);

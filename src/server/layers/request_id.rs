@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue};
 use uuid::Uuid;
@@ -16,8 +15,18 @@ const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
-    fn new() -> Self {
-        Self(format!("req_{}", Uuid::new_v4().simple()).into())
+    /// A new id, put into the request's extensions.
+    pub(super) fn give(request: &mut Request) -> Self {
+        let id = Self(format!("req_{}", Uuid::new_v4().simple()).into());
+        request.extensions_mut().insert(id.clone());
+        id
+    }
+
+    /// Puts the id into the answer's head.
+    pub(super) fn name(&self, response: &mut Response) {
+        if let Ok(value) = HeaderValue::from_str(self.as_str()) {
+            response.headers_mut().insert(HEADER, value);
+        }
     }
 
     pub fn as_str(&self) -> &str {
@@ -29,14 +38,4 @@ impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-pub(super) async fn give_id(mut request: Request, next: Next) -> Response {
-    let id = RequestId::new();
-    request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).await;
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-        response.headers_mut().insert(HEADER, value);
-    }
-    response
 }
