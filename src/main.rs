@@ -1,9 +1,8 @@
-//! The process edge: allocator, arguments, exit code.
+//! The process edge: arguments, exit code.
+//!
+//! The allocator is the system's, by measurement (docs/BENCHMARKS.md): mimalloc saves no CPU here and costs memory.
 
 use std::process::ExitCode;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     evolink_gateway::cli::run()

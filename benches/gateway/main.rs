@@ -24,10 +24,6 @@ use clap::Parser;
 use report::Report;
 use setup::Bench;
 
-/// The gateway's own allocator, so that the floor differs from it in work only.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug, Parser)]

@@ -220,7 +220,7 @@ mod tests {
             (Refusal::BadRequest, "image_dimension_mismatch", 400, "invalid_image"),
             (Refusal::Moderation, "content_filter", 400, "moderation_blocked"),
             (Refusal::TooLarge, "no_code", 413, "request_too_large"),
-            (Refusal::Model, "model_access_denied", 404, "model_not_found"),
+            (Refusal::Account, "model_access_denied", 502, "upstream_account_error"),
             (Refusal::Account, "insufficient_quota", 502, "upstream_account_error"),
         ];
         for (refusal, code, status, told) in table {

@@ -48,7 +48,10 @@ const ACCOUNT_CODES: [&str; 15] = [
     "authentication_error",
 ];
 
-const MODEL_CODES: [&str; 3] = ["model_access_denied", "key_model_not_allowed", "model_not_found"];
+/// Of the upstream key as much as of the model: the client can do nothing about it.
+const KEY_MODEL_CODES: [&str; 2] = ["model_access_denied", "key_model_not_allowed"];
+
+const MODEL_CODES: [&str; 1] = ["model_not_found"];
 
 const TASK_CODES: [&str; 3] = ["task_not_found", "resource_not_found", "invalid_task_id"];
 
@@ -201,7 +204,7 @@ impl Said {
         if self.is_one_of(&MODERATION_CODES) || MODERATION_CODES.contains(&self.kind.as_str()) {
             return Some(self.refused(Refusal::Moderation, status));
         }
-        if self.is_one_of(&ACCOUNT_CODES) {
+        if self.is_one_of(&ACCOUNT_CODES) || self.is_one_of(&KEY_MODEL_CODES) {
             return Some(self.refused(Refusal::Account, status));
         }
         if self.is_one_of(&MODEL_CODES) {

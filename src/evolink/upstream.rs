@@ -55,7 +55,7 @@ pub enum Refusal {
     Moderation,
     /// 413.
     TooLarge,
-    /// 404 with `model_not_found`, 403 with `model_access_denied` or `key_model_not_allowed`.
+    /// 404 with `model_not_found`.
     Model,
     /// 401, 402, 403: the account or its key.
     Account,

@@ -35,8 +35,9 @@ pub async fn create(
     trail.set_team(Arc::clone(&caller.team().name));
     let body = read_json_body(&headers, body, &gateway.json, &gateway.buffers).await?;
     let plan = Arc::new(plan(&policy, &caller, &body)?);
-    drop(body);
     let retry = is_automatic_retry(&headers);
+    // From here on the request mostly waits; its head and body would keep the connection's read buffer alive.
+    drop((headers, body));
     let mut response = match begin(&gateway, &caller, &plan, retry).await {
         Ok((waiter, place)) => wait_and_answer(&gateway, &trail, &plan, waiter, place, began).await,
         Err(fault) => fault_response(&fault),
