@@ -28,6 +28,7 @@ pub use waiter::Waiter;
 
 use crate::clock::Clock;
 use crate::evolink::Upstream;
+use crate::fault::Fault;
 use crate::image::Plan;
 use crate::media::Fetcher;
 use crate::telemetry::Metrics;
@@ -97,24 +98,25 @@ impl Generations {
 
     /// Waits for a generation of this plan: one that was paid for and never delivered to this key, or for a client's
     /// automatic retry the one still running, else a new one.
-    pub fn begin(&self, plan: Arc<Plan>, owner: Owner, automatic_retry: bool) -> Waiter {
+    ///
+    /// # Errors
+    /// `Overloaded` when too many generations are under way already.
+    pub fn begin(&self, plan: Arc<Plan>, owner: Owner, automatic_retry: bool) -> Result<Waiter, Fault> {
         let mut registry = self.0.registry.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(generation) = registry.join(&owner, automatic_retry) {
             drop(registry);
             self.0.metrics.joined();
             tracing::info!(generation_id = %generation.id(), team = %owner.team, "a repeated request joined its generation");
-            return Waiter::new(Arc::clone(&self.0), generation, true);
+            return Ok(Waiter::new(Arc::clone(&self.0), generation, true));
         }
         let generation = Arc::new(Generation::new(plan, owner));
         generation.enter();
-        registry.add(&generation);
+        registry.add(&generation)?;
         drop(registry);
         self.0.tasks.spawn(run::run(Arc::clone(&self.0), Arc::clone(&generation)));
-        Waiter::new(Arc::clone(&self.0), generation, false)
-    }
-
-    /// Generations under way, for tests and the end of the process.
-    pub fn running(&self) -> usize {
-        self.0.tasks.len()
+        Ok(Waiter::new(Arc::clone(&self.0), generation, false))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use evolink_gateway::config::secret::Secret;
+use evolink_gateway::keys::SecretKey;
 
 use crate::Error;
 use crate::process::{Core, Process, can_pin};
@@ -16,7 +16,7 @@ pub(crate) struct Bench {
     pinned: bool,
     /// Short rounds.
     pub(crate) quick: bool,
-    key: Secret,
+    key: SecretKey,
     directory: PathBuf,
     files: AtomicU32,
 }
@@ -45,7 +45,7 @@ impl Bench {
             gateway,
             pinned: pin && can_pin(),
             quick,
-            key: Secret::mint()?,
+            key: SecretKey::generate(),
             directory,
             files: AtomicU32::new(0),
         })
@@ -105,7 +105,7 @@ impl Bench {
     }
 
     fn config(&self, upstream: &Upstream, evolink: &str) -> String {
-        let (address, hash) = (upstream.address, self.key.sha256());
+        let (address, hash) = (upstream.address, self.key.digest());
         let data = self.directory.join("data").display().to_string();
         format!(
             "server: {{listen: \"127.0.0.1:0\", admin_listen: \"127.0.0.1:0\"}}\n\

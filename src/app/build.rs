@@ -47,7 +47,7 @@ impl App {
             Watcher::new(Arc::clone(&upstream), watch_options(settings), Arc::clone(&metrics));
         let mut background = JoinSet::new();
         background.spawn(watching);
-        background.spawn(follow_credits(Arc::clone(&upstream), Arc::clone(&metrics)));
+        background.spawn(follow_credits(Arc::clone(&upstream)));
         let generations = Generations::new(
             upstream,
             fetcher,
@@ -126,15 +126,12 @@ fn server_options(settings: &Settings) -> ServerOptions {
     }
 }
 
-/// Keeps the gauge of the account's balance. A failure is logged once until it works again.
-async fn follow_credits(upstream: Arc<dyn Upstream>, metrics: Arc<Metrics>) {
+/// Asks for the account's balance, so that the client keeps its gauge. A failure is logged once until it works again.
+async fn follow_credits(upstream: Arc<dyn Upstream>) {
     let mut failing = false;
     loop {
         match upstream.credits().await {
-            Ok(credit) => {
-                metrics.credits_remaining(credit.remaining);
-                failing = false;
-            }
+            Ok(_) => failing = false,
             Err(error) if !failing => {
                 tracing::warn!(%error, "the balance of the evolink account cannot be read");
                 failing = true;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::config::secret::Secret;
+use crate::keys::SecretKey;
 
 /// Make team keys.
 #[derive(Debug, clap::Args)]
@@ -30,25 +30,21 @@ enum Command {
 impl Key {
     pub fn run(self) -> ExitCode {
         let Command::Create { team, name } = self.command;
-        let printed = match Secret::mint() {
-            Ok(secret) => {
-                write!(std::io::stdout().lock(), "{}\n\n{}", secret.expose(), stanza(&team, &name, &secret))
-            }
-            Err(error) => writeln!(std::io::stderr().lock(), "no random numbers from the system: {error}")
-                .and(Err(std::io::ErrorKind::Unsupported.into())),
-        };
+        let secret = SecretKey::generate();
+        let stanza = stanza(&team, &name, &secret);
+        let printed = write!(std::io::stdout().lock(), "{}\n\n{stanza}", secret.expose());
         if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 
 /// The configuration that lets `secret` in. Names are quoted as JSON, which is YAML too.
-fn stanza(team: &str, name: &str, secret: &Secret) -> String {
+fn stanza(team: &str, name: &str, secret: &SecretKey) -> String {
     format!(
         "# The secret above is shown this once. What the configuration needs is its hash:\n\
          teams:\n  - name: {}\n    keys:\n      - {{name: {}, sha256: \"{}\"}}\n",
         Value::from(team),
         Value::from(name),
-        secret.sha256()
+        secret.digest()
     )
 }
 
@@ -59,7 +55,7 @@ mod tests {
 
     #[test]
     fn the_stanza_lets_the_secret_in_and_does_not_hold_it() {
-        let secret = Secret::mint().unwrap();
+        let secret = SecretKey::generate();
         let stanza = stanza("design: \"a\"", "ci", &secret);
         assert!(!stanza.contains(secret.expose()));
         let environment = Environment::from_iter([("EVOLINK_API_KEY", "k")]);
@@ -67,6 +63,6 @@ mod tests {
         let loaded = load(&Source::Text(stanza), &environment, &checks).unwrap_or_else(|all| panic!("{all}"));
         let team = &loaded.settings.teams[0];
         assert_eq!((team.name.as_str(), team.keys[0].name.as_str()), ("design: \"a\"", "ci"));
-        assert_eq!(team.keys[0].hash(), Some(secret.sha256()));
+        assert_eq!(team.keys[0].hash().map(|hash| hash.to_string()), Some(secret.digest().to_string()));
     }
 }

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use rand::TryRng as _;
-use rand::rngs::{SysError, SysRng};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -12,9 +10,6 @@ use super::scalar::{text, text_like};
 use super::setting::{Reader, Setting};
 use super::shown::{Secrets, Shown};
 
-/// What every minted team key begins with, so that leaked ones can be searched for.
-const MINTED_PREFIX: &str = "egk_";
-
 /// A text that is wiped from memory when dropped and shown as `***` wherever it is printed.
 #[derive(Clone)]
 pub struct Secret(SecretString);
@@ -22,13 +17,6 @@ pub struct Secret(SecretString);
 impl Secret {
     pub fn new(text: impl Into<String>) -> Self {
         Self(SecretString::from(text.into()))
-    }
-
-    /// A new team key: `egk_` and 32 random bytes of the system in base64url, 43 characters.
-    pub fn mint() -> Result<Self, SysError> {
-        let mut bytes = [0; 32];
-        SysRng.try_fill_bytes(&mut bytes)?;
-        Ok(Self::new(format!("{MINTED_PREFIX}{}", base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes))))
     }
 
     /// The text itself. Every use of this is a place to look at in a review.
@@ -161,14 +149,6 @@ mod tests {
         assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "*** Some(***)");
         assert_eq!(secret.shown(Secrets::Hidden).text(), "***");
         assert!(!secret.shown(Secrets::Hashed).text().contains("canary"));
-    }
-
-    #[test]
-    fn minted_secrets_differ_and_are_fit_for_a_header() {
-        let (one, other) = (Secret::mint().unwrap(), Secret::mint().unwrap());
-        assert_ne!(one.expose(), other.expose());
-        assert_eq!(one.expose().len(), 47);
-        assert!(one.expose().starts_with("egk_") && one.expose().chars().all(|c| c.is_ascii_graphic()));
     }
 
     #[test]

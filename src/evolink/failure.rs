@@ -51,6 +51,9 @@ const ROWS: [Row; 12] = [
     UNKNOWN,
 ];
 
+/// About the pictures of the request; of failed tasks and of refused creates.
+const IMAGE_CODES: [&str; 2] = ["image_processing_error", "image_dimension_mismatch"];
+
 fn find(code: &str) -> Row {
     ROWS.into_iter().find(|row| row.code == code).unwrap_or(UNKNOWN)
 }
@@ -62,8 +65,7 @@ pub fn retryable(code: &str) -> bool {
 }
 
 fn is_about_the_request(code: &str) -> bool {
-    MODERATION_CODES.contains(&code)
-        || ["invalid_parameters", "image_processing_error", "image_dimension_mismatch"].contains(&code)
+    MODERATION_CODES.contains(&code) || code == "invalid_parameters" || IMAGE_CODES.contains(&code)
 }
 
 /// A task that failed for good.
@@ -118,6 +120,9 @@ fn refusal_fault(refusal: Refusal, code: &str, message: &str) -> Fault {
         // one key for two bodies can only be the gateway's own mistake
         Refusal::BadRequest if code == "idempotency_conflict" => {
             Fault::new(FaultKind::Internal, "The gateway made a mistake while ordering the image.")
+        }
+        Refusal::BadRequest if IMAGE_CODES.contains(&code) => {
+            Fault::new(FaultKind::InvalidImage, with_reason("An input image cannot be used", message))
         }
         Refusal::BadRequest => {
             Fault::new(FaultKind::InvalidValue, with_reason("The image service refused the request", message))
@@ -211,6 +216,8 @@ mod tests {
         let table = [
             (Refusal::BadRequest, "invalid_request", 400, "invalid_value"),
             (Refusal::BadRequest, "idempotency_conflict", 500, "internal_error"),
+            (Refusal::BadRequest, "image_processing_error", 400, "invalid_image"),
+            (Refusal::BadRequest, "image_dimension_mismatch", 400, "invalid_image"),
             (Refusal::Moderation, "content_filter", 400, "moderation_blocked"),
             (Refusal::TooLarge, "no_code", 413, "request_too_large"),
             (Refusal::Account, "model_access_denied", 502, "upstream_account_error"),

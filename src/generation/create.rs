@@ -12,6 +12,9 @@ use crate::fault::Fault;
 
 /// Longest wait for the answer to one try.
 const TRY_MAX: Duration = Duration::from_secs(10);
+/// However little patience there is for a doubt, one try has the time of a usual create: a try cut short would only
+/// make the doubt that it was meant to bound.
+const TRY_MIN: Duration = Duration::from_secs(1);
 /// How long an upstream that cannot even be reached is tried.
 const UNREACHABLE_PATIENCE: Duration = Duration::from_secs(5);
 /// The first pause between tries; doubles each time.
@@ -33,14 +36,18 @@ pub(super) async fn create(house: &House, generation: &Generation, body: CreateB
     let mut tries = Tries::new(house.options.create_patience, house.options.idempotency_window);
     let mut doubt = None;
     loop {
-        let patience = TRY_MAX.min(house.options.create_patience / 2);
-        match house.upstream.create(&key, body.clone(), patience).await {
+        match house.upstream.create(&key, body.clone(), tries.time_for_one()).await {
             Ok(task) => return Ok(task),
             Err(error) => {
                 let generation_id = generation.id();
                 tracing::warn!(%generation_id, key = key.as_str(), %error, "a create was not answered with a task");
                 match tries.after(&error) {
-                    Next::GiveUp => return Err(tries.fault(&error)),
+                    Next::GiveUp => {
+                        if matches!(error, CallError::Refused { refusal: Refusal::Account, .. }) {
+                            tracing::error!(%generation_id, %error, "evolink refuses the account or its key");
+                        }
+                        return Err(tries.fault(&error));
+                    }
                     Next::Again { pause, in_doubt } => {
                         if in_doubt && doubt.is_none() {
                             doubt = Some(generation.doubt());
@@ -73,6 +80,10 @@ struct Tries {
 impl Tries {
     fn new(patience: Duration, window: Duration) -> Self {
         Self { began: Instant::now(), patience, window, count: 0, maybe_bought: false }
+    }
+
+    fn time_for_one(&self) -> Duration {
+        (self.patience / 2).clamp(TRY_MIN, TRY_MAX)
     }
 
     fn after(&mut self, error: &CallError) -> Next {
@@ -171,6 +182,14 @@ mod tests {
         assert_eq!(tries.after(&error), Next::GiveUp);
         let fault = tries.fault(&error);
         assert_eq!((fault.status(), fault.retry_after_seconds()), (503, Some(30)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_try_has_a_second_at_least_and_ten_at_most() {
+        let of = |patience| Tries::new(patience, WINDOW).time_for_one();
+        assert_eq!([of(Duration::ZERO), of(Duration::from_millis(1))], [TRY_MIN; 2]);
+        assert_eq!(of(Duration::from_secs(6)), Duration::from_secs(3));
+        assert_eq!([of(PATIENCE), of(WINDOW)], [TRY_MAX; 2]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,5 @@
 //! One generation from its first place in the queue to its end.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -10,17 +9,22 @@ use tokio::time::Instant;
 use super::House;
 use super::create::create;
 use super::model::{Finished, Generation, ImageResult, MadeImage, Phase, Timing};
+use super::slots::Standing;
 use super::watch::{Ended, Watched};
 use crate::evolink::{CreateBody, Task, TaskError, TaskStatus, create_body, task_fault};
 use crate::fault::{Fault, FaultKind};
 
+/// How long past its time-out a task is still looked at: as long as Evolink's links live, since a picture found later
+/// could no longer be fetched. An upstream that never ends a task would else keep its place for ever.
+const OVERDUE_MAX: Duration = Duration::from_hours(24);
+
 /// Runs the generation: one task upstream for each image, side by side.
 pub(super) async fn run(house: Arc<House>, generation: Arc<Generation>) {
-    let _running = house.metrics.running();
+    let end = End { house: &house, generation: &generation };
     let began = Instant::now();
     let body = create_body(&generation.plan().task);
-    let started = AtomicBool::new(false);
-    let images = (0..generation.plan().count).map(|_| image(&house, &generation, body.clone(), &started));
+    let standing = Standing::queued(&house.metrics);
+    let images = (0..generation.plan().count).map(|_| image(&house, &generation, body.clone(), &standing));
     let (images, timings): (Vec<ImageResult>, Vec<Timing>) = join_all(images).await.into_iter().unzip();
     let timing = timings
         .into_iter()
@@ -32,10 +36,30 @@ pub(super) async fn run(house: Arc<House>, generation: Arc<Generation>) {
         generation.pictures.fetch(&house, &finished).await;
     }
     generation.advance(Phase::Finished(Arc::new(finished)));
-    if !generation.is_awaited() {
-        generation.pictures.let_go();
+    drop(end);
+}
+
+/// The end of the background task, whatever its cause: nobody waits on for one that panicked.
+struct End<'a> {
+    house: &'a House,
+    generation: &'a Arc<Generation>,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        let Self { house, generation } = self;
+        if !matches!(generation.phase(), Phase::Finished(_)) {
+            let fault =
+                Fault::new(FaultKind::Internal, "The gateway made a mistake while the image was made.");
+            let images = vec![Err(fault)];
+            let finished = Finished { created: house.clock.unix(), images, timing: Timing::default() };
+            generation.advance(Phase::Finished(Arc::new(finished)));
+        }
+        if !generation.is_awaited() {
+            generation.pictures.let_go();
+        }
+        house.registry.lock().unwrap_or_else(PoisonError::into_inner).tidy(generation);
     }
-    house.registry.lock().unwrap_or_else(PoisonError::into_inner).tidy(&generation);
 }
 
 /// One image: a place, a task, its end.
@@ -43,10 +67,10 @@ async fn image(
     house: &House,
     generation: &Generation,
     body: CreateBody,
-    started: &AtomicBool,
+    standing: &Standing<'_>,
 ) -> (ImageResult, Timing) {
     let mut timing = Timing::default();
-    let result = image_steps(house, generation, body, started, &mut timing).await;
+    let result = image_steps(house, generation, body, standing, &mut timing).await;
     (result, timing)
 }
 
@@ -54,7 +78,7 @@ async fn image_steps(
     house: &House,
     generation: &Generation,
     body: CreateBody,
-    started: &AtomicBool,
+    standing: &Standing<'_>,
     timing: &mut Timing,
 ) -> ImageResult {
     let mut step = Instant::now();
@@ -62,10 +86,7 @@ async fn image_steps(
         let now = Instant::now();
         now - std::mem::replace(&mut step, now)
     };
-    let slot = {
-        let _queued = house.metrics.queued();
-        house.slots.take(started).await?
-    };
+    let slot = house.slots.take(standing).await?;
     timing.queue = lap();
     if !generation.may_buy() {
         return Err(Fault::new(FaultKind::Overloaded, "Nobody was waiting any more when the turn came."));
@@ -111,7 +132,10 @@ async fn end_of(house: &House, generation: &Generation, task: Task) -> Result<Ta
     } else {
         tracing::error!(generation_id = %generation.id(), task_id = %id, "a task is past task_timeout; it is still looked at");
         generation.advance(Phase::Overdue);
-        ended.await
+        match tokio::time::timeout(OVERDUE_MAX, ended).await {
+            Ok(ended) => ended,
+            Err(_) => return Err(never_ended()),
+        }
     };
     match ended {
         Some(Ended::Task(task)) => Ok(*task),
@@ -119,6 +143,10 @@ async fn end_of(house: &House, generation: &Generation, task: Task) -> Result<Ta
             .with_code("resource_not_found")),
         None => Err(Fault::new(FaultKind::Overloaded, "The gateway is going down; send the request again.")),
     }
+}
+
+fn never_ended() -> Fault {
+    Fault::new(FaultKind::TaskTimeout, "The upstream task did not end within a day.")
 }
 
 fn into_image(task: Task) -> ImageResult {
@@ -146,7 +174,11 @@ fn failed(task: &Task, code: &str) -> Fault {
 }
 
 fn report(house: &House, generation: &Generation, finished: &Finished, took: Duration) {
-    let outcome = finished.failure().map_or("completed", |fault| fault.kind().label());
+    let outcome = match finished.failure() {
+        Some(_) if generation.is_abandoned() => "abandoned",
+        Some(fault) => fault.kind().label(),
+        None => "completed",
+    };
     let made = finished.images.iter().flatten().fold(0_u64, |made, _| made + 1);
     let credits = finished.credits();
     let (plan, owner) = (generation.plan(), generation.owner());

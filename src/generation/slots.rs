@@ -1,15 +1,48 @@
 //! Places upstream: at most `evolink.max_tasks` tasks run at once, first come, first served.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::fault::{Fault, FaultKind};
+use crate::telemetry::{GaugeGuard, Metrics};
 
 /// A place held; dropping it frees the place.
 pub(super) type Slot = OwnedSemaphorePermit;
+
+/// Where a generation stands, shared by its images: queued until the first of them has a place, then running. In the
+/// gauges until it is dropped.
+pub(super) struct Standing<'a> {
+    metrics: &'a Metrics,
+    state: Mutex<State>,
+}
+
+struct State {
+    running: bool,
+    _gauge: GaugeGuard,
+}
+
+impl<'a> Standing<'a> {
+    pub(super) fn queued(metrics: &'a Metrics) -> Self {
+        Self { metrics, state: Mutex::new(State { running: false, _gauge: metrics.queued() }) }
+    }
+
+    fn is_running(&self) -> bool {
+        self.state().running
+    }
+
+    fn run(&self) {
+        let mut state = self.state();
+        if !state.running {
+            *state = State { running: true, _gauge: self.metrics.running() };
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Slots {
@@ -22,20 +55,20 @@ impl Slots {
         Self { places: Arc::new(Semaphore::new(max_tasks.min(Semaphore::MAX_PERMITS))), queue_timeout }
     }
 
-    /// A place for one image. `started` is shared by the images of a generation: once one of them has its place, the
-    /// others wait without a limit of their own, since the generation is under way.
+    /// A place for one image. Once one image of a generation has its place, the others wait without a limit of their
+    /// own, since the generation is under way.
     ///
     /// # Errors
     /// `NoSlot` when no image of the generation had a place within `queue_timeout`.
-    pub(super) async fn take(&self, started: &AtomicBool) -> Result<Slot, Fault> {
+    pub(super) async fn take(&self, standing: &Standing<'_>) -> Result<Slot, Fault> {
         let acquire = Arc::clone(&self.places).acquire_owned();
         tokio::pin!(acquire);
         let slot = match tokio::time::timeout(self.queue_timeout, &mut acquire).await {
             Ok(slot) => slot,
-            Err(_) if started.load(Ordering::Acquire) => acquire.await,
+            Err(_) if standing.is_running() => acquire.await,
             Err(_) => return Err(self.no_slot()),
         };
-        started.store(true, Ordering::Release);
+        standing.run();
         slot.map_err(|_closed| {
             Fault::new(FaultKind::Overloaded, "the gateway is going down; send the request again")
         })
@@ -59,21 +92,40 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_place_that_does_not_come_in_time_is_a_429() {
         let slots = Slots::new(1, Duration::from_mins(1));
-        let held = slots.take(&AtomicBool::new(false)).await;
+        let metrics = Metrics::new();
+        let held = slots.take(&Standing::queued(&metrics)).await;
         assert!(held.is_ok());
-        let refused = slots.take(&AtomicBool::new(false)).await.map(drop).unwrap_err();
+        let refused = slots.take(&Standing::queued(&metrics)).await.map(drop).unwrap_err();
         assert_eq!((refused.status(), refused.code()), (429, "concurrency_limit_exceeded"));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_generation_under_way_waits_for_its_other_images() {
         let slots = Slots::new(1, Duration::from_mins(1));
-        let started = AtomicBool::new(false);
-        let first = slots.take(&started).await.unwrap();
-        let second = slots.take(&started);
+        let metrics = Metrics::new();
+        let standing = Standing::queued(&metrics);
+        let first = slots.take(&standing).await.unwrap();
+        let second = slots.take(&standing);
         tokio::pin!(second);
         assert!(tokio::time::timeout(Duration::from_hours(1), &mut second).await.is_err());
         drop(first);
         assert!(second.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_generation_is_queued_until_its_first_place_and_running_from_then_on() {
+        let metrics = Metrics::new();
+        let gauges = || {
+            let text = metrics.render();
+            ["queued", "running"].map(|name| text.contains(&format!("evolink_gateway_{name}_generations 1")))
+        };
+        let slots = Slots::new(2, Duration::from_mins(1));
+        let standing = Standing::queued(&metrics);
+        assert_eq!(gauges(), [true, false]);
+        let _first = slots.take(&standing).await.unwrap();
+        let _second = slots.take(&standing).await.unwrap();
+        assert_eq!(gauges(), [false, true]);
+        drop(standing);
+        assert_eq!(gauges(), [false, false]);
     }
 }

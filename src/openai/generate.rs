@@ -34,5 +34,4 @@ pub fn parse_generation(body: &[u8]) -> Result<GenerationParams, Fault> {
 }
 
 #[cfg(test)]
-#[path = "generate_tests.rs"]
 mod tests;

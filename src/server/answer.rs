@@ -100,7 +100,7 @@ fn unconvertible(error: &ConvertError) -> Fault {
 }
 
 /// Streams the answer out; the waiter leaves when the last byte is handed over, or when the client does.
-pub(super) fn respond(composed: Composed, plan: &Plan, waiter: Waiter, place: Place) -> Response {
+pub(super) fn respond(composed: Composed, waiter: Waiter, place: Place) -> Response {
     let Composed { answer, made, encode } = composed;
     let segments = answer.parts().into_iter().map(|part| match part {
         Part::Text(text) => Segment::Text(text),
@@ -116,9 +116,6 @@ pub(super) fn respond(composed: Composed, plan: &Plan, waiter: Waiter, place: Pl
     let collapsed = if waiter.joined() { "; collapsed" } else { "" };
     put(headers, "cache-status", &format!("evolink-gateway; fwd=bypass{collapsed}"));
     put(headers, "server-timing", &server_timing(&made, encode));
-    if !plan.ignored.is_empty() {
-        put(headers, "x-gateway-ignored", &plan.ignored.join(", "));
-    }
     if !answer.errors.is_empty() {
         let made = answer.images.len();
         put(headers, "x-gateway-partial", &format!("{made}/{}", made + answer.errors.len()));
@@ -134,6 +131,13 @@ pub(super) fn name_generation(headers: &mut HeaderMap, generation: &Generation) 
     if !tasks.is_empty() {
         let tasks: Vec<_> = tasks.iter().map(crate::evolink::TaskId::as_str).collect();
         put(headers, "x-evolink-task-ids", &tasks.join(", "));
+    }
+}
+
+/// Names the parameters that had no effect, on every answer once there is a plan.
+pub(super) fn name_ignored(headers: &mut HeaderMap, plan: &Plan) {
+    if !plan.ignored.is_empty() {
+        put(headers, "x-gateway-ignored", &plan.ignored.join(", "));
     }
 }
 

@@ -109,11 +109,11 @@ impl Gateway {
 fn presented_key(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
         let (scheme, key) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+        (scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty()).then_some(key.trim())
     });
-    let key =
-        bearer.or_else(|| headers.get("api-key").and_then(|value| value.to_str().ok()).map(str::trim))?;
-    (!key.is_empty()).then_some(key)
+    bearer
+        .or_else(|| headers.get("api-key").and_then(|value| value.to_str().ok()).map(str::trim))
+        .filter(|key| !key.is_empty())
 }
 
 impl Observe for Gateway {
@@ -124,5 +124,28 @@ impl Observe for Gateway {
         if let Some(waited) = request.waited {
             self.metrics.overhead(route, request.duration.saturating_sub(waited).as_secs_f64());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_taken_from_either_header_and_an_empty_one_hides_none() {
+        let presented = |lines: &[(&'static str, &'static str)]| {
+            let headers = lines.iter().map(|(name, value)| {
+                (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
+            });
+            presented_key(&headers.collect()).map(str::to_owned)
+        };
+        assert_eq!(presented(&[("authorization", "bearer  a ")]).as_deref(), Some("a"));
+        assert_eq!(presented(&[("api-key", "b")]).as_deref(), Some("b"));
+        assert_eq!(presented(&[("authorization", "Bearer a"), ("api-key", "b")]).as_deref(), Some("a"));
+        for useless in ["Bearer ", "Basic dTpw"] {
+            assert_eq!(presented(&[("authorization", useless), ("api-key", "b")]).as_deref(), Some("b"));
+            assert_eq!(presented(&[("authorization", useless)]), None);
+        }
+        assert_eq!(presented(&[("api-key", " ")]), None);
     }
 }

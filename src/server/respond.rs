@@ -6,7 +6,8 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
-use serde_json::json;
+
+pub use crate::openai::error_body;
 
 use crate::fault::{Fault, FaultKind};
 
@@ -47,21 +48,6 @@ pub fn fault_response(fault: &Fault) -> Response {
     response
 }
 
-/// `{"error": {"message", "type", "param", "code"}}` with all four keys, as OpenAI's `ErrorResponse` requires.
-pub fn error_json(fault: &Fault) -> serde_json::Value {
-    json!({"error": {
-        "message": fault.message(),
-        "type": fault.error_type(),
-        "param": fault.param(),
-        "code": fault.code(),
-    }})
-}
-
-/// [`error_json`] as bytes.
-pub fn error_body(fault: &Fault) -> Vec<u8> {
-    error_json(fault).to_string().into_bytes()
-}
-
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         fault_response(&self)
@@ -99,18 +85,6 @@ mod tests {
     }
 
     #[test]
-    fn the_error_object_always_has_its_four_keys() {
-        let without = error_json(&Fault::new(FaultKind::InvalidJson, "bad \"JSON\""));
-        assert_eq!(
-            without,
-            json!({"error": {"message": "bad \"JSON\"", "type": "invalid_request_error", "param": null,
-                             "code": "invalid_json"}})
-        );
-        let with = error_json(&Fault::invalid("n", "n is 1 to 10"));
-        assert_eq!(with["error"]["param"], "n");
-    }
-
-    #[test]
     fn the_length_is_told_and_the_cause_stays_inside() {
         let fault =
             Fault::new(FaultKind::UpstreamAccount, "out of order").with_cause("key sk-123 was refused");
@@ -120,6 +94,6 @@ mod tests {
         let outcome = response.extensions().get::<Outcome>().unwrap();
         assert_eq!(outcome.code, "upstream_account_error");
         assert_eq!(outcome.cause.as_deref(), Some("key sk-123 was refused"));
-        assert!(!error_json(&fault).to_string().contains("sk-123"));
+        assert!(!String::from_utf8(error_body(&fault)).unwrap().contains("sk-123"));
     }
 }

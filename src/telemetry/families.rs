@@ -91,21 +91,21 @@ families! {
     overhead_seconds: HistogramVec = ["route"], OVERHEAD_SECONDS;
     /// Requests waiting for a picture now.
     waiting_requests: IntGaugeVec = ["team"];
-    /// Generations with a task running upstream now.
+    /// Generations whose first picture has begun and that have not ended.
     running_generations: IntGauge;
-    /// Generations waiting for a place upstream now.
+    /// Generations waiting for their first place upstream.
     queued_generations: IntGauge;
     /// Generations ended, by outcome.
     generations_total: IntCounterVec = ["team", "model", "quality", "outcome"];
-    /// Seconds from a generation's start to its end, the fetching of its pictures included.
+    /// Seconds from a generation's start to the end of its last task: its queue, not the fetching of its pictures.
     generation_duration_seconds: HistogramVec = ["model", "quality"], GENERATION_SECONDS;
     /// Pictures made and charged.
     images_total: IntCounterVec = ["team", "model"];
     /// Evolink credits charged.
     credits_total: CounterVec = ["team", "model"];
-    /// Requests that joined a generation already running instead of buying another.
+    /// Requests that joined a generation instead of buying another.
     joined_requests_total: IntCounter;
-    /// Calls made upstream, by HTTP status or by what broke (connect, timeout, broken).
+    /// Calls made upstream, by HTTP status or by what broke (connect, timeout, broken, refused).
     upstream_requests_total: IntCounterVec = ["call", "status"];
     /// Seconds an upstream call took, its body included.
     upstream_request_duration_seconds: HistogramVec = ["call", "status"], CALL_SECONDS;

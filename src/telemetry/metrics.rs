@@ -75,12 +75,12 @@ impl Metrics {
         GaugeGuard::hold(self.families.waiting_requests.with_label_values(&[self.teams.fold(team)]))
     }
 
-    /// A generation has tasks upstream as long as the guard lives.
+    /// A generation runs as long as the guard lives: its first picture has begun.
     pub fn running(&self) -> GaugeGuard {
         GaugeGuard::hold(self.families.running_generations.clone())
     }
 
-    /// A generation waits for its place as long as the guard lives.
+    /// A generation waits for its first place as long as the guard lives.
     pub fn queued(&self) -> GaugeGuard {
         GaugeGuard::hold(self.families.queued_generations.clone())
     }
@@ -100,7 +100,7 @@ impl Metrics {
         self.families.credits_total.with_label_values(&labels).inc_by(credits.decimal());
     }
 
-    /// A request joined a running generation.
+    /// A request joined a generation.
     pub fn joined(&self) {
         self.families.joined_requests_total.inc();
     }

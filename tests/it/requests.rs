@@ -186,6 +186,19 @@ async fn what_has_no_effect_is_named_and_refused_only_in_strict_mode() {
 }
 
 #[tokio::test]
+async fn what_has_no_effect_is_named_on_failures_too() {
+    let house = Harness::with(json!({"server": {"deadline": "1s"}})).await;
+    for (prompt, status) in [("a fox [fail:service_error]", 502), ("a fox [latency:3s]", 504)] {
+        let answer = house.generate(json!({"prompt": prompt, "size": "816x816", "style": "vivid"})).await;
+        assert_eq!((answer.status, answer.header("x-gateway-ignored")), (status, Some("style")), "{prompt}");
+    }
+    let answer =
+        house.generate(json!({"prompt": "a fox", "style": "vivid", "image_urls": ["http://u:p@a/b"]})).await;
+    assert_eq!((answer.status, answer.header("x-gateway-ignored")), (400, Some("style")));
+    house.finish().await;
+}
+
+#[tokio::test]
 async fn null_is_absent() {
     let house = Harness::start().await;
     let names = [

@@ -1,9 +1,11 @@
 //! The watcher's loop: who is due, which call, what the answer changes.
 
 use std::collections::{BTreeSet, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot};
@@ -22,7 +24,7 @@ const BATCH_MAX: usize = 50;
 /// Calls under way at once.
 const CALLS_MAX: usize = 64;
 /// How often a task may be unknown upstream before it counts as gone.
-const UNKNOWN_MAX: u32 = 5;
+const UNKNOWN_MAX: u32 = 6;
 /// How often a completed task without links is read again before it is handed over as it is.
 const LINKLESS_MAX: u32 = 5;
 /// Looks at a task past `task_timeout`.
@@ -177,6 +179,11 @@ impl Actor {
             if due > now + slack || (ids.is_empty() && due > now) {
                 break;
             }
+            // What a batch left out is asked for alone: only that answer says that a task is not known.
+            let alone = self.is_missed(&id);
+            if alone && !ids.is_empty() {
+                break;
+            }
             self.queue.remove(&(due, id.clone()));
             match self.watches.get_mut(&id) {
                 Some(watch) if watch.answer.is_closed() => drop(self.watches.remove(&id)),
@@ -186,11 +193,18 @@ impl Actor {
                 }
                 None => {}
             }
+            if alone && !ids.is_empty() {
+                break;
+            }
         }
         if !ids.is_empty() {
             self.budget.book(now);
             self.call(ids);
         }
+    }
+
+    fn is_missed(&self, id: &TaskId) -> bool {
+        self.watches.get(id).is_some_and(|watch| watch.unknown > 0)
     }
 
     fn may_batch(&self, now: Instant) -> bool {
@@ -205,10 +219,16 @@ impl Actor {
         let alone =
             ids.len() == 1 && (self.options.batching != Batching::Always || !self.may_batch(Instant::now()));
         self.calls.spawn(async move {
-            let result = match ids.first() {
-                Some(id) if alone => upstream.task(id).await.map(|task| vec![task]),
-                _ => upstream.batch(&ids).await,
+            let call = async {
+                match ids.first() {
+                    Some(id) if alone => upstream.task(id).await.map(|task| vec![task]),
+                    _ => upstream.batch(&ids).await,
+                }
             };
+            // Nothing of the call is used after a panic, and its tasks must not go unwatched.
+            let result = AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_panic| {
+                Err(CallError::Malformed { status: 0, detail: "reading the answer panicked".to_owned() })
+            });
             (ids, !alone, result)
         });
     }
@@ -225,7 +245,8 @@ impl Actor {
                     }
                 }
             }
-            Err(CallError::Missing) if batched => {
+            // Not there, or there and not for this key or these bodies: single reads may work all the same.
+            Err(CallError::Missing | CallError::Refused { .. }) if batched => {
                 tracing::info!("evolink has no batch query: tasks are read one by one");
                 self.batch_missing_until = Some(Instant::now() + BATCH_MISSING);
                 for id in ids {
@@ -245,7 +266,7 @@ impl Actor {
         for id in ids {
             let Some(watch) = self.watches.get_mut(id) else { continue };
             watch.failed = watch.failed.saturating_add(1);
-            let pause = self.options.bounds.min * 2_u32.saturating_pow(watch.failed.min(5) - 1);
+            let pause = growing_pause(self.options.bounds.min, watch.failed.min(5));
             let jitter = self.random.random_range(0.75..1.0);
             let pause = error.retry_after().unwrap_or(pause.min(FAILING_PAUSE_MAX).mul_f64(jitter));
             self.again(id, pause);
@@ -256,7 +277,7 @@ impl Actor {
         let Some(watch) = self.watches.get_mut(id) else { return };
         watch.unknown += 1;
         if watch.unknown < UNKNOWN_MAX {
-            let pause = self.options.bounds.min * watch.unknown;
+            let pause = growing_pause(self.options.bounds.min, watch.unknown);
             self.again(id, pause);
         } else if let Some(watch) = self.watches.remove(id) {
             tracing::error!(task_id = %id, looks = watch.looks, "evolink no longer knows a running task");
@@ -276,7 +297,7 @@ impl Actor {
         }
         if task.status == TaskStatus::Completed && task.links.is_empty() && watch.linkless < LINKLESS_MAX {
             watch.linkless += 1;
-            let pause = self.options.bounds.min;
+            let pause = growing_pause(self.options.bounds.min, watch.linkless);
             return self.again(id, pause);
         }
         if let Some(watch) = self.watches.remove(id) {
@@ -304,6 +325,11 @@ impl Actor {
             enqueue(&mut self.queue, watch, Instant::now() + pause);
         }
     }
+}
+
+/// The pause before the next try after so many in vain: `first`, then twice as long each time.
+fn growing_pause(first: Duration, tries: u32) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)))
 }
 
 fn enqueue(queue: &mut BTreeSet<(Instant, TaskId)>, watch: &mut Watch, due: Instant) {

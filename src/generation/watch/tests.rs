@@ -21,6 +21,10 @@ struct Fake {
     /// Errors to answer first, in order.
     errors: Mutex<VecDeque<CallError>>,
     no_batch: bool,
+    /// Batches leave out every task, single reads know them.
+    empty_batches: bool,
+    /// The next call panics.
+    panics: Mutex<bool>,
     /// Completed tasks show their links only from this look on.
     linkless: u32,
 }
@@ -47,6 +51,8 @@ impl Fake {
 
     fn called(&self) -> Result<(), CallError> {
         self.calls.lock().unwrap().push(Instant::now());
+        let panics = std::mem::take(&mut *self.panics.lock().unwrap());
+        assert!(!panics, "as asked");
         self.errors.lock().unwrap().pop_front().map_or(Ok(()), Err)
     }
 }
@@ -76,7 +82,8 @@ impl Upstream for Fake {
             if self.no_batch {
                 return Err(CallError::Missing);
             }
-            let tasks = ids.iter().filter_map(|id| self.answer(id)).collect();
+            let known = ids.iter().filter(|_| !self.empty_batches);
+            let tasks = known.filter_map(|id| self.answer(id)).collect();
             tokio::time::sleep(TRIP).await;
             Ok(tasks)
         })
@@ -285,7 +292,37 @@ async fn a_task_nobody_knows_any_more_is_given_up_after_a_few_looks() {
         typical: (Duration::from_secs(5), Duration::from_secs(15)),
     };
     assert_eq!(bench.watcher.ended(task).await, Some(Ended::Gone));
-    assert_eq!(bench.fake.calls.lock().unwrap().len(), 5);
+    let calls = bench.fake.calls.lock().unwrap();
+    assert_eq!(calls.len(), 6);
+    assert!(calls[5] - calls[0] > Duration::from_secs(15), "a hiccup of Evolink's is waited out");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_batch_leaves_out_is_asked_for_alone() {
+    let bench = bench(Fake { empty_batches: true, ..Fake::default() }, options());
+    let seen = bench.many(3, 3, || 3.0).await;
+    assert!(seen.iter().all(|seen| seen.looks == 1), "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_batch_is_read_one_by_one() {
+    let refused = CallError::Refused {
+        refusal: crate::evolink::Refusal::BadRequest,
+        status: 400,
+        code: "invalid_request".into(),
+        message: String::new(),
+    };
+    let bench = bench(Fake { errors: Mutex::new([refused].into()), ..Fake::default() }, options());
+    let seen = bench.many(3, 3, || 3.0).await;
+    assert!(seen.iter().all(|seen| seen.lag < 2.0), "{seen:?}");
+    assert!(bench.fake.calls.lock().unwrap().len() >= 4, "one batch, then each alone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_panics_is_made_again() {
+    let bench = bench(Fake { panics: Mutex::new(true), ..Fake::default() }, options());
+    let seen = bench.one(0, Duration::from_secs(5)).await;
+    assert!(seen.lag < 2.0, "{seen:?}");
 }
 
 #[tokio::test(start_paused = true)]

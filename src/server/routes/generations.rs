@@ -15,7 +15,7 @@ use crate::image::{Fingerprint, Plan};
 use crate::keys::Caller;
 use crate::media::ReferenceError;
 use crate::openai::parse_generation;
-use crate::server::answer::{self, Made};
+use crate::server::answer::{self, Composed, Made};
 use crate::server::gateway::{Gateway, Policy};
 use crate::server::layers::Trail;
 use crate::server::read_body::read_json_body;
@@ -35,18 +35,32 @@ pub async fn create(
     trail.set_team(Arc::clone(&caller.team().name));
     let body = read_json_body(&headers, body, &gateway.json, &gateway.buffers).await?;
     let plan = Arc::new(plan(&policy, &caller, &body)?);
-    let automatic_retry = is_automatic_retry(&headers);
+    let retry = is_automatic_retry(&headers);
     // From here on the request mostly waits; its head and body would keep the connection's read buffer alive.
     drop((headers, body));
-    check_references(&gateway, &plan).await?;
+    let mut response = match begin(&gateway, &caller, &plan, retry).await {
+        Ok((waiter, place)) => wait_and_answer(&gateway, &trail, &plan, waiter, place, began).await,
+        Err(fault) => fault_response(&fault),
+    };
+    answer::name_ignored(response.headers_mut(), &plan);
+    Ok(response)
+}
+
+/// A place to wait in, and the generation to wait for.
+async fn begin(
+    gateway: &Gateway,
+    caller: &Caller,
+    plan: &Arc<Plan>,
+    retry: bool,
+) -> Result<(Waiter, Place), Fault> {
+    check_references(gateway, plan).await?;
     let place = gateway.waiting_room.enter(&caller.team().name)?;
     let owner = Owner {
         team: Arc::clone(&caller.team().name),
         key: caller.key().id.as_str().into(),
         fingerprint: Fingerprint::of(&plan.task, plan.count),
     };
-    let waiter = gateway.generations.begin(Arc::clone(&plan), owner, automatic_retry);
-    Ok(wait_and_answer(&gateway, &trail, plan, waiter, place, began).await)
+    Ok((gateway.generations.begin(Arc::clone(plan), owner, retry)?, place))
 }
 
 /// The request made definite: parsed, resolved to a model the caller may use, checked against it.
@@ -92,32 +106,43 @@ fn is_automatic_retry(headers: &HeaderMap) -> bool {
 async fn wait_and_answer(
     gateway: &Gateway,
     trail: &Trail,
-    plan: Arc<Plan>,
+    plan: &Plan,
     mut waiter: Waiter,
     place: Place,
     began: Instant,
 ) -> Response {
-    let waiting = Instant::now();
-    let made = tokio::select! {
-        made = wait(gateway, &mut waiter, began) => made,
+    trail.set_cache(if waiter.joined() { "collapsed" } else { "bypass" });
+    let composed = tokio::select! {
+        composed = composed(gateway, trail, plan, &mut waiter, began + gateway.deadline) => composed,
         () = gateway.giving_up.cancelled() => Err(going_down()),
     };
-    trail.set_waited(waiting.elapsed());
-    trail.set_cache(if waiter.joined() { "collapsed" } else { "bypass" });
-    let mut response = match made {
-        Ok(made) => match answer::compose(&gateway.converter, &plan, made).await {
-            Ok(answer) => return answer::respond(answer, &plan, waiter, place),
-            Err(fault) => fault_response(&fault),
-        },
-        Err(fault) => fault_response(&fault),
-    };
-    answer::name_generation(response.headers_mut(), waiter.generation());
-    response
+    match composed {
+        Ok(composed) => answer::respond(composed, waiter, place),
+        Err(fault) => {
+            let mut response = fault_response(&fault);
+            answer::name_generation(response.headers_mut(), waiter.generation());
+            response
+        }
+    }
 }
 
-/// The end of the generation and its pictures, within the deadline.
-async fn wait(gateway: &Gateway, waiter: &mut Waiter, began: Instant) -> Result<Made, Fault> {
-    let deadline = began + gateway.deadline;
+/// The pictures in the asked form, within the deadline; past it a repetition waits on.
+async fn composed(
+    gateway: &Gateway,
+    trail: &Trail,
+    plan: &Plan,
+    waiter: &mut Waiter,
+    deadline: Instant,
+) -> Result<Composed, Fault> {
+    let waiting = Instant::now();
+    let made = wait(waiter, deadline).await;
+    trail.set_waited(waiting.elapsed());
+    let composing = answer::compose(&gateway.converter, plan, made?);
+    tokio::time::timeout_at(deadline, composing).await.map_err(|_elapsed| Waiter::at_deadline())?
+}
+
+/// The end of the generation and its pictures.
+async fn wait(waiter: &mut Waiter, deadline: Instant) -> Result<Made, Fault> {
     let finished = waiter.finished(deadline).await?;
     let pictures = tokio::time::timeout_at(deadline, waiter.pictures(&finished)).await;
     let pictures = pictures.map_err(|_elapsed| Waiter::at_deadline())??;

@@ -1,0 +1,86 @@
+use super::*;
+use crate::catalog::Catalog;
+use crate::generation::model::Timing;
+use crate::image::{Fingerprint, ImageRequest, Plan};
+
+fn plan() -> Arc<Plan> {
+    Arc::new(Catalog::default().plan(ImageRequest::new("a fox"), false).unwrap())
+}
+
+fn owner() -> Owner {
+    Owner { team: "design".into(), key: "ci".into(), fingerprint: Fingerprint::from_bytes([7; 32]) }
+}
+
+fn begun(registry: &mut Registry) -> Arc<Generation> {
+    let generation = Arc::new(Generation::new(plan(), owner()));
+    generation.enter();
+    registry.add(&generation).unwrap();
+    generation
+}
+
+fn ends(registry: &mut Registry, generation: &Arc<Generation>, fault: Fault) {
+    let finished = Finished { created: 0, images: vec![Err(fault)], timing: Timing::default() };
+    generation.advance(Phase::Finished(Arc::new(finished)));
+    registry.tidy(generation);
+}
+
+fn is_remembered(registry: &Registry) -> bool {
+    !registry.by_owner.is_empty()
+}
+
+#[tokio::test]
+async fn an_orphan_behind_one_that_was_given_up_is_found() {
+    let mut registry = Registry::default();
+    let (given_up, orphan) = (begun(&mut registry), begun(&mut registry));
+    given_up.leave(false);
+    assert!(!given_up.may_buy());
+    assert!(orphan.may_buy());
+    orphan.leave(false);
+    let joined = registry.join(&owner(), false).unwrap();
+    assert!(Arc::ptr_eq(&joined, &orphan) && joined.is_awaited());
+    assert!(registry.join(&owner(), false).is_none(), "it is taken once");
+}
+
+#[tokio::test]
+async fn a_failure_of_the_moment_does_not_answer_a_later_repetition() {
+    for (kind, kept) in [
+        (FaultKind::NoSlot, false),
+        (FaultKind::Overloaded, false),
+        (FaultKind::UpstreamUnavailable, false),
+        (FaultKind::Moderation, true),
+        (FaultKind::TaskFailed, true),
+        (FaultKind::ResultUnavailable, true),
+    ] {
+        let mut registry = Registry::default();
+        let generation = begun(&mut registry);
+        generation.leave(false);
+        ends(&mut registry, &generation, Fault::new(kind, "no"));
+        assert_eq!(is_remembered(&registry), kept, "{kind:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_no_longer_be_joined_is_swept_before_there_is_much_of_it() {
+    let mut registry = Registry::default();
+    for _ in 0..SWEEP_MIN {
+        let generation = begun(&mut registry);
+        generation.leave(false);
+        ends(&mut registry, &generation, Fault::new(FaultKind::TaskFailed, "no"));
+    }
+    assert_eq!(registry.count, SWEEP_MIN);
+    tokio::time::advance(ORPHAN_AGE_MAX + Duration::from_secs(1)).await;
+    begun(&mut registry);
+    assert_eq!(registry.count, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_can_be_remembered_are_refused_until_some_are_forgotten() {
+    let mut registry = Registry { max: 2, ..Registry::default() };
+    let first = begun(&mut registry);
+    begun(&mut registry);
+    let third = Arc::new(Generation::new(plan(), owner()));
+    assert_eq!(registry.add(&third).unwrap_err().kind(), FaultKind::Overloaded);
+    first.leave(true);
+    ends(&mut registry, &first, Fault::new(FaultKind::TaskFailed, "no"));
+    assert!(registry.add(&third).is_ok());
+}
