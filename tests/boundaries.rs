@@ -69,7 +69,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
 ];
 
 /// Each crate (or part of the standard library) that is kept to some rooms, and those rooms.
-const CRATES: [(&str, &[&str]); 21] = [
+const CRATES: [(&str, &[&str]); 20] = [
     ("axum", &["server"]),
     ("tower", &["server"]),
     ("tower_http", &["server"]),
@@ -87,7 +87,6 @@ const CRATES: [(&str, &[&str]); 21] = [
     ("sha2", &["config", "image", "keys"]),
     ("subtle", &["keys"]),
     ("arc_swap", &["evolink", "server"]),
-    ("mimalloc", &["main"]),
     ("std::env", &["config"]),
     ("std::fs", &["config", "keys", "telemetry"]),
     ("std::process::exit", &[]),
