@@ -126,7 +126,7 @@ impl Actor {
 
     fn admit(&mut self, task: Watched, answer: oneshot::Sender<Ended>) {
         let probe = self.histories.of(&task.class).admit();
-        let hints = Hints { estimated: task.estimated, typical: task.typical, probe };
+        let hints = Hints { estimated: task.estimated, typical: task.typical, looks: 0, probe };
         let id = task.id.clone();
         let watch = Watch {
             task,
@@ -293,6 +293,7 @@ impl Actor {
         watch.unknown = 0;
         if !task.status.is_terminal() {
             watch.running_at = Some(age);
+            watch.hints.looks = watch.looks;
             return self.schedule(id);
         }
         if task.status == TaskStatus::Completed && task.links.is_empty() && watch.linkless < LINKLESS_MAX {

@@ -19,14 +19,17 @@ const MARGIN_PART: u32 = 8;
 const MARGIN_MIN: Duration = Duration::from_millis(40);
 /// How far below the shortest known end one is expected: as far as this one of the known ends is above it.
 const EDGE: usize = 2;
+/// Gaps grow by this share with each look beyond so many: no task of half a minute is looked at more than 24 times.
+const GAP_GROWTH: f64 = 0.15;
+const LOOKS_USUAL: u32 = 17;
 /// A probe is made where it can teach at least so much.
 const PROBE_WORTH: Duration = Duration::from_millis(150);
 /// Fewer tasks than this teach nothing.
 const LEARNED_MIN: usize = 8;
 /// The first look of a cold start.
 const COLD_FIRST: Duration = Duration::from_secs(3);
-/// Cold gaps, as a share of the age: before and from the shortest documented time.
-const COLD_SHARE_EARLY: f64 = 0.5;
+/// Cold gaps, as a share of the age: up to half of the shortest documented time, and from there on.
+const COLD_SHARE_EARLY: f64 = 0.2;
 const COLD_SHARE: f64 = 0.12;
 /// How gaps grow, look by look, where the history expects no end any more.
 const TAIL_GROWTH: f64 = 1.25;
@@ -47,6 +50,8 @@ pub(super) struct Hints {
     pub estimated: Option<Duration>,
     /// The documented times of such tasks, shortest and longest.
     pub typical: (Duration, Duration),
+    /// Looks made so far.
+    pub looks: u32,
     /// Whether a look is still to be made a probe.
     pub probe: Option<Probe>,
 }
@@ -73,7 +78,7 @@ pub(super) fn next_look(history: &History, hints: Hints, seen: Option<Duration>,
     if points.len() < LEARNED_MIN {
         return Look { at: cold(hints, seen).clamp(earliest, latest), probe: None };
     }
-    let wish = learned(points, from);
+    let wish = from + learned(points, from).saturating_sub(from).mul_f64(patience(hints.looks));
     let at = wish.clamp(earliest, latest);
     let low = match hints.probe {
         Some(Probe::Faster) if seen.is_none() => Duration::ZERO,
@@ -91,9 +96,7 @@ pub(super) fn next_look(history: &History, hints: Hints, seen: Option<Duration>,
 fn cold(hints: Hints, seen: Option<Duration>) -> Duration {
     match seen {
         None => hints.estimated.unwrap_or(COLD_FIRST).min(COLD_FIRST),
-        Some(age) if age < hints.typical.0 => {
-            (age + age.mul_f64(COLD_SHARE_EARLY)).min(hints.typical.0.max(age + GAP_MIN))
-        }
+        Some(age) if age < hints.typical.0 / 2 => age + age.mul_f64(COLD_SHARE_EARLY),
         Some(age) => age + age.mul_f64(COLD_SHARE),
     }
 }
@@ -135,6 +138,11 @@ pub(super) fn spread(points: &[Duration]) -> Duration {
         (Some(shortest), Some(longest)) => longest.saturating_sub(*shortest),
         _ => Duration::ZERO,
     }
+}
+
+/// How much longer gaps become for a task that was looked at often.
+fn patience(looks: u32) -> f64 {
+    1.0 + GAP_GROWTH * f64::from(looks.saturating_sub(LOOKS_USUAL))
 }
 
 /// Past every known end: gaps widen with the distance from the last one.
