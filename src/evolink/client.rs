@@ -21,8 +21,10 @@ use crate::telemetry::{Call, Metrics};
 pub const BATCH_IDS_MAX: usize = 50;
 
 /// Creates under way at once. A create takes a fraction of a second, a thousand at once would open a thousand
-/// connections; the others wait their turn within their patience.
+/// connections; the others wait their turn.
 const CREATES_AT_ONCE_MAX: usize = 64;
+/// Longest wait for a turn; then nothing was sent.
+const TURN_MAX: Duration = Duration::from_secs(20);
 /// Queries under way at once, apart from creates so that neither starves the other.
 const QUERIES_AT_ONCE_MAX: usize = 64;
 const IDLE_CONNECTIONS_MAX: usize = 64;
@@ -89,6 +91,7 @@ pub struct Client {
     read_timeout: Duration,
     creates: Semaphore,
     queries: Semaphore,
+    turn_max: Duration,
 }
 
 impl Client {
@@ -111,6 +114,7 @@ impl Client {
             read_timeout,
             creates: Semaphore::new(CREATES_AT_ONCE_MAX),
             queries: Semaphore::new(QUERIES_AT_ONCE_MAX),
+            turn_max: TURN_MAX,
         })
     }
 
@@ -127,14 +131,13 @@ impl Client {
         request: RequestBuilder,
         patience: Duration,
     ) -> Result<Answer, CallError> {
-        let deadline = Instant::now() + patience;
         let key = HeaderValue::clone(&self.authorization.load());
         let request = request.header(AUTHORIZATION, key).header(ACCEPT, "application/json");
-        // half the patience at most, so that a call that does begin has time to end
-        let Ok(Ok(_place)) = timeout(patience / 2, places.acquire()).await else {
+        let Ok(Ok(_place)) = timeout(self.turn_max, places.acquire()).await else {
             return Err(CallError::Connect("too many calls under way".to_owned()));
         };
-        exchange(&self.metrics, call, request, deadline).await
+        // The patience is for upstream: it does not begin before the call does.
+        exchange(&self.metrics, call, request, Instant::now() + patience).await
     }
 
     fn query(&self, call: Call, request: RequestBuilder) -> impl Future<Output = Result<Answer, CallError>> {

@@ -261,7 +261,7 @@ async fn many_creates_at_once_share_a_bounded_number_of_connections() {
 #[tokio::test]
 async fn a_create_that_gets_no_turn_was_not_sent() {
     let script = Script::start([Reply::raw("", Then::Hang)]).await;
-    let client = client(&script.url);
+    let client = Client { turn_max: IMPATIENCE, ..client(&script.url) };
     let _all = client.creates.acquire_many(u32::try_from(CREATES_AT_ONCE_MAX).unwrap()).await.unwrap();
     let error = create_with(&client, IMPATIENCE).await.unwrap_err();
     assert!(matches!(error, CallError::Connect(_)), "{error:?}");
