@@ -43,6 +43,13 @@ pub fn client_message(raw: &str) -> String {
     clip(&kept.join(" "), CLIENT_MESSAGE_CHARS_MAX)
 }
 
+/// `raw` for the operator's log: whole but for keys, which upstream may echo.
+pub(super) fn without_keys(raw: &str) -> String {
+    raw.split_inclusive(char::is_whitespace)
+        .map(|token| if is_key(&token.to_ascii_lowercase()) { "[hidden] " } else { token })
+        .collect()
+}
+
 /// The first `chars` characters, with an ellipsis as the last one when something was cut.
 pub(super) fn clip(text: &str, chars: usize) -> String {
     if text.chars().nth(chars).is_none() {

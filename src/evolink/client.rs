@@ -14,7 +14,9 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::exchange::{Answer, exchange};
-use super::{CallError, CallFuture, CreateBody, Credit, Task, TaskId, Upstream, UpstreamKey, decode};
+use super::{
+    CallError, CallFuture, CreateBody, Credit, Task, TaskId, Upstream, UpstreamKey, decode, problem,
+};
 use crate::telemetry::{Call, Metrics};
 
 /// Ids one batch query may name, by Evolink's page.
@@ -166,7 +168,12 @@ impl Upstream for Client {
             }
             let request = self.http.get(format!("{}{id}", self.task_url));
             let answer = self.query(Call::Task, request).await?;
-            let task = decode::task(&answer)?;
+            let task = match decode::task(&answer) {
+                Err(CallError::Missing) if problem::is_about_a_task(&answer.body) => {
+                    return Err(CallError::TaskNotFound);
+                }
+                result => result?,
+            };
             if task.id == *id {
                 return Ok(task);
             }

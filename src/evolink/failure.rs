@@ -3,7 +3,7 @@
 //! Upstream's words reach a client only where they are about its request, and cleaned; everything else gets a text of
 //! the gateway's own, and upstream's goes to the log as the cause.
 
-use super::clean::client_message;
+use super::clean::{client_message, without_keys};
 use super::problem::MODERATION_CODES;
 use super::{CallError, Proof, Refusal, TaskError};
 use crate::fault::{Fault, FaultKind};
@@ -70,7 +70,7 @@ fn is_about_the_request(code: &str) -> bool {
 
 /// A task that failed for good.
 pub fn task_fault(error: &TaskError) -> Fault {
-    let cause = format!("task failed with {}: {}", error.code, error.message);
+    let cause = format!("task failed with {}: {}", error.code, without_keys(&error.message));
     let fault = match error.code.as_str() {
         code if MODERATION_CODES.contains(&code) => moderation(&error.message),
         "invalid_parameters" => {
@@ -110,7 +110,9 @@ pub fn create_fault(error: &CallError) -> Fault {
         }
     };
     match error {
-        CallError::Refused { message, .. } => fault.with_cause(format!("create {error}: {message}")),
+        CallError::Refused { message, .. } => {
+            fault.with_cause(format!("create {error}: {}", without_keys(message)))
+        }
         error => fault.with_cause(format!("create: {error}")),
     }
 }
@@ -236,6 +238,16 @@ mod tests {
         let leaks = ["prod-main", "1.02", "insufficient"];
         assert!(!leaks.iter().any(|leak| fault.message().contains(leak)), "{}", fault.message());
         assert!(fault.cause().is_some_and(|cause| cause.contains("prod-main")));
+    }
+
+    #[test]
+    fn a_key_that_upstream_echoes_reaches_neither_client_nor_log() {
+        let message = "Invalid key sk-live-1234, (Bearer SK-live-1234) for prod";
+        for fault in [task("boom", message), refused(Refusal::BadRequest, "invalid_request", message)] {
+            let cause = fault.cause().unwrap().to_lowercase();
+            assert!(!cause.contains("sk-live") && cause.contains("for prod"), "{cause}");
+            assert!(!fault.message().to_lowercase().contains("sk-live"), "{}", fault.message());
+        }
     }
 
     #[test]

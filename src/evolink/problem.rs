@@ -87,6 +87,13 @@ pub(super) fn of_answer(status: u16, pause: Option<Duration>, body: &[u8]) -> Ca
     said.meaning(status, pause)
 }
 
+/// Whether a 404 without a name, in answer to a look at a task, is about the task: Evolink's own error with the status as
+/// its code, and no complaint about the path.
+pub(super) fn is_about_a_task(body: &[u8]) -> bool {
+    let said = serde_json::from_slice(body).ok().and_then(|value| Said::read(&value, false));
+    said.is_some_and(|said| said.number == Some(404) && !said.message.starts_with("Invalid URL"))
+}
+
 /// The error that a successful answer holds inside; none when it states none.
 pub(super) fn inside(status: u16, pause: Option<Duration>, value: &Value) -> Option<CallError> {
     let said = Said::read(value, true)?;

@@ -13,6 +13,7 @@ use super::slots::Standing;
 use super::watch::{Ended, Watched};
 use crate::evolink::{CreateBody, Task, TaskError, TaskStatus, create_body, task_fault};
 use crate::fault::{Fault, FaultKind};
+use crate::money::Credits;
 
 /// How long past its time-out a task is still looked at: as long as Evolink's links live, since a picture found later
 /// could no longer be fetched. An upstream that never ends a task would else keep its place for ever.
@@ -94,10 +95,11 @@ async fn image_steps(
     let task = create(house, generation, body).await?;
     generation.note_task(task.id.clone());
     timing.create = lap();
+    let reserved = task.usage.reserved;
     let task = end_of(house, generation, task).await?;
     timing.wait = lap();
     drop(slot);
-    into_image(task)
+    into_image(task, reserved)
 }
 
 /// Whether a create's answer already says all there is to know; an end without links or reason is read once more.
@@ -149,11 +151,12 @@ fn never_ended() -> Fault {
     Fault::new(FaultKind::TaskTimeout, "The upstream task did not end within a day.")
 }
 
-fn into_image(task: Task) -> ImageResult {
+/// `reserved`: what the create's answer said; the price when the task itself names none.
+fn into_image(task: Task, reserved: Option<Credits>) -> ImageResult {
     match task.status {
         TaskStatus::Completed => match task.links.into_iter().next() {
             Some(link) => {
-                let credits = task.usage.used.or(task.usage.reserved).unwrap_or_default();
+                let credits = task.usage.used.or(task.usage.reserved).or(reserved).unwrap_or_default();
                 Ok(MadeImage { task: task.id, link, credits })
             }
             None => Err(Fault::new(
@@ -195,4 +198,32 @@ fn report(house: &House, generation: &Generation, finished: &Finished, took: Dur
         seconds = took.as_secs_f64(),
         "a generation ended"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evolink::{TaskId, TaskUsage};
+
+    #[test]
+    fn a_task_that_names_no_price_costs_what_its_create_reserved() {
+        let credits = |micro| Some(Credits::from_micro(micro));
+        let table = [
+            (TaskUsage { used: credits(3), reserved: credits(4) }, 3),
+            (TaskUsage { used: None, reserved: credits(4) }, 4),
+            (TaskUsage::default(), 5),
+        ];
+        for (usage, expected) in table {
+            let task = Task {
+                id: TaskId::new("task-unified-1-abcdefgh"),
+                status: TaskStatus::Completed,
+                progress: None,
+                links: vec!["https://media.test/a.png".to_owned()],
+                error: None,
+                estimated: None,
+                usage,
+            };
+            assert_eq!(into_image(task, credits(5)).unwrap().credits.micro(), expected, "{usage:?}");
+        }
+    }
 }

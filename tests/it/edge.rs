@@ -80,6 +80,7 @@ async fn what_is_no_http_is_answered_and_closed() {
     for (request, expected) in [
         ("nonsense\r\n\r\n", vec![400]),
         ("GET / HTTP/9.9\r\n\r\n", vec![400, 505]),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", vec![400]),
         (long.as_str(), vec![414, 431]),
         (many.as_str(), vec![431]),
         (wide.as_str(), vec![431]),

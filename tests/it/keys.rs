@@ -107,6 +107,8 @@ async fn a_model_with_a_slash_is_found_raw_and_encoded() {
     let mut body = small("a fox");
     body["model"] = json!("openai/gpt-image-2");
     house.generate(body).await.picture();
+    let broken = house.send(house.ask(Method::GET, "/v1/models/openai%2F%ff")).await;
+    broken.is_error(404, "invalid_request_error", "model_not_found", false);
     let missing = house.send(house.ask(Method::GET, "/v1/models/openai%2Fnone")).await;
     missing.is_error(404, INVALID, "model_not_found", false);
     house.finish().await;

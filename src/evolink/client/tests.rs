@@ -249,6 +249,21 @@ async fn a_missing_path_and_a_missing_task_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_404_without_a_name_is_about_the_task_unless_it_blames_the_path() {
+    let numbered = |message: &str| json!({"error": {"code": 404, "message": message}}).to_string();
+    let script = Script::start([
+        Reply::whole(404, &[], &numbered("task not exist")),
+        Reply::whole(404, &[], &numbered("Invalid URL (GET /v1/tasks/x)")),
+        Reply::whole(404, &["content-type: text/html"], "<html>nginx</html>"),
+    ])
+    .await;
+    let client = client(&script.url);
+    for expected in [CallError::TaskNotFound, CallError::Missing, CallError::Missing] {
+        assert_eq!(client.task(&TaskId::new(ID)).await, Err(expected));
+    }
+}
+
+#[tokio::test]
 async fn many_creates_at_once_share_a_bounded_number_of_connections() {
     let script = Script::start([Reply::json(&task_json("pending"))]).await;
     let client = client(&script.url);

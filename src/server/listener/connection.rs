@@ -59,6 +59,8 @@ struct Signs {
 enum End {
     /// hyper is done with the connection; whether without an error.
     Over(bool),
+    /// The bytes are no HTTP/1.1, and hyper may not have said so.
+    Unreadable,
     /// No whole request head within the time for the first.
     NoFirstHead,
 }
@@ -83,7 +85,10 @@ impl Serving {
         let end = loop {
             tokio::select! {
                 biased;
-                result = &mut connection => break End::Over(result.is_ok()),
+                result = &mut connection => break match result {
+                    Err(error) if error.is_parse() => End::Unreadable,
+                    result => End::Over(result.is_ok()),
+                },
                 () = &mut first_head, if guarded => {
                     if !signs.first_head.load(Ordering::Acquire) {
                         break End::NoFirstHead;
@@ -107,6 +112,7 @@ async fn finish(stream: GuardedStream, end: &End, has_unread: bool, signs: &Sign
     let stream = stream.into_inner();
     match (end, refused) {
         (End::NoFirstHead, _) if has_unread => refuse(stream, 408).await,
+        (End::Unreadable, status) => refuse(stream, status.unwrap_or(400)).await,
         (End::Over(_), Some(status)) => refuse(stream, status).await,
         (End::Over(true), None) if signs.closing.load(Ordering::Acquire) => linger(stream).await,
         // Nobody to answer, or an end that the client made or knows of.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
@@ -30,12 +31,16 @@ pub async fn list(
 pub async fn retrieve(
     State(gateway): State<Arc<Gateway>>,
     Extension(trail): Extension<Trail>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let policy = gateway.policy.load_full();
     let caller = gateway.caller(&policy, &headers)?;
     trail.set_team(Arc::clone(&caller.team().name));
+    let Ok(Path(id)) = id else {
+        let message = "The model's id in the URL is not valid UTF-8.";
+        return Err(Fault::new(FaultKind::ModelNotFound, message).with_param("model"));
+    };
     let card = policy.catalog.model(&id).filter(|card| may_use(&caller, card));
     card.map(|card| json(model_body(&card))).ok_or_else(|| {
         let message = format!("The model {} does not exist or this key may not use it.", wording::quote(&id));
