@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use clap::builder::NonEmptyStringValueParser;
 use serde_json::Value;
 
 use crate::keys::SecretKey;
@@ -19,10 +20,10 @@ enum Command {
     /// Print a new secret, once, and the configuration with its hash.
     Create {
         /// The team the key is for.
-        #[arg(long)]
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
         team: String,
         /// The key's name.
-        #[arg(long, default_value = "main")]
+        #[arg(long, default_value = "main", value_parser = NonEmptyStringValueParser::new())]
         name: String,
     },
 }

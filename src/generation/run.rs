@@ -95,11 +95,11 @@ async fn image_steps(
     let task = create(house, generation, body).await?;
     generation.note_task(task.id.clone());
     timing.create = lap();
-    let reserved = task.usage.reserved;
+    let expected = task.usage.reserved.unwrap_or(generation.plan().price);
     let task = end_of(house, generation, task).await?;
     timing.wait = lap();
     drop(slot);
-    into_image(task, reserved)
+    into_image(task, expected)
 }
 
 /// Whether a create's answer already says all there is to know; an end without links or reason is read once more.
@@ -151,12 +151,12 @@ fn never_ended() -> Fault {
     Fault::new(FaultKind::TaskTimeout, "The upstream task did not end within a day.")
 }
 
-/// `reserved`: what the create's answer said; the price when the task itself names none.
-fn into_image(task: Task, reserved: Option<Credits>) -> ImageResult {
+/// `expected`: what the create reserved, else the table's price; holds when the task itself names none.
+fn into_image(task: Task, expected: Credits) -> ImageResult {
     match task.status {
         TaskStatus::Completed => match task.links.into_iter().next() {
             Some(link) => {
-                let credits = task.usage.used.or(task.usage.reserved).or(reserved).unwrap_or_default();
+                let credits = task.usage.used.or(task.usage.reserved).unwrap_or(expected);
                 Ok(MadeImage { task: task.id, link, credits })
             }
             None => Err(Fault::new(
@@ -206,7 +206,7 @@ mod tests {
     use crate::evolink::{TaskId, TaskUsage};
 
     #[test]
-    fn a_task_that_names_no_price_costs_what_its_create_reserved() {
+    fn a_task_that_names_no_price_costs_what_was_expected() {
         let credits = |micro| Some(Credits::from_micro(micro));
         let table = [
             (TaskUsage { used: credits(3), reserved: credits(4) }, 3),
@@ -223,7 +223,11 @@ mod tests {
                 estimated: None,
                 usage,
             };
-            assert_eq!(into_image(task, credits(5)).unwrap().credits.micro(), expected, "{usage:?}");
+            assert_eq!(
+                into_image(task, Credits::from_micro(5)).unwrap().credits.micro(),
+                expected,
+                "{usage:?}"
+            );
         }
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Composed {
     answer: Answer,
     made: Made,
     encode: Duration,
+    /// False when a picture that was paid for is missing: a repetition of the request may fetch it.
+    whole: bool,
 }
 
 /// Brings the pictures into the form this client asked for; other clients of the generation may have asked for another.
@@ -57,6 +59,7 @@ pub(super) async fn compose(converter: &Converter, plan: &Plan, made: Made) -> R
         usage: Usage::default(),
     };
     let mut first_fault = None;
+    let mut whole = true;
     for (index, image) in (0..).zip(join_all(images).await) {
         match image {
             Ok((content, size)) => {
@@ -66,6 +69,7 @@ pub(super) async fn compose(converter: &Converter, plan: &Plan, made: Made) -> R
             Err(fault) => {
                 let (code, message) = (fault.code().to_owned(), fault.message().to_owned());
                 answer.errors.push(ImageFault { index, code, message });
+                whole &= fault.kind() != FaultKind::ResultUnavailable;
                 first_fault.get_or_insert(fault);
             }
         }
@@ -75,7 +79,7 @@ pub(super) async fn compose(converter: &Converter, plan: &Plan, made: Made) -> R
         _ => {
             let count = u64::try_from(answer.images.len()).unwrap_or(u64::MAX);
             answer.usage = Usage::estimated(plan.tokens, count);
-            Ok(Composed { answer, made, encode: began.elapsed() })
+            Ok(Composed { answer, made, encode: began.elapsed(), whole })
         }
     }
 }
@@ -101,7 +105,7 @@ fn unconvertible(error: &ConvertError) -> Fault {
 
 /// Streams the answer out; the waiter leaves when the last byte is handed over, or when the client does.
 pub(super) fn respond(composed: Composed, waiter: Waiter, place: Place) -> Response {
-    let Composed { answer, made, encode } = composed;
+    let Composed { answer, made, encode, whole } = composed;
     let segments = answer.parts().into_iter().map(|part| match part {
         Part::Text(text) => Segment::Text(text),
         Part::Base64(bytes) => Segment::Base64(bytes),
@@ -120,7 +124,7 @@ pub(super) fn respond(composed: Composed, waiter: Waiter, place: Place) -> Respo
         let made = answer.images.len();
         put(headers, "x-gateway-partial", &format!("{made}/{}", made + answer.errors.len()));
     }
-    let body = AnswerBody { segments, waiter: Some(waiter), _pictures: made.pictures, _place: place };
+    let body = AnswerBody { segments, waiter: Some(waiter), whole, _pictures: made.pictures, _place: place };
     response.map(|_empty| Body::new(body))
 }
 
@@ -166,6 +170,7 @@ fn server_timing(made: &Made, encode: Duration) -> String {
 struct AnswerBody {
     segments: Segments,
     waiter: Option<Waiter>,
+    whole: bool,
     _pictures: Arc<Delivered>,
     _place: Place,
 }
@@ -193,6 +198,7 @@ impl http_body::Body for AnswerBody {
 impl Drop for AnswerBody {
     fn drop(&mut self) {
         if let Some(waiter) = self.waiter.take()
+            && self.whole
             && self.segments.is_end_stream()
         {
             waiter.answered();

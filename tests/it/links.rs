@@ -55,6 +55,19 @@ async fn a_paid_picture_that_could_not_be_fetched_is_fetched_by_the_repeated_req
 }
 
 #[tokio::test]
+async fn a_paid_picture_missing_from_an_answer_is_in_the_repeated_one() {
+    let house = Harness::start().await;
+    house.simulator.script("media:404*1".parse().unwrap());
+    let request = json!({"prompt": "two foxes", "n": 2});
+    let answer = house.generate(request.clone()).await;
+    assert_eq!((answer.status, answer.header("x-gateway-partial")), (200, Some("1/2")));
+    let answer = house.generate(request.clone()).await;
+    assert_eq!((answer.status, answer.header("x-gateway-partial")), (200, None));
+    house.has_tasks(2);
+    house.finish().await;
+}
+
+#[tokio::test]
 async fn bytes_of_another_format_are_converted_to_the_asked_one() {
     let house = Harness::start().await;
     for (delivered, asked, format) in [
