@@ -126,7 +126,8 @@ impl Actor {
 
     fn admit(&mut self, task: Watched, answer: oneshot::Sender<Ended>) {
         let probe = self.histories.of(&task.class).admit();
-        let hints = Hints { estimated: task.estimated, typical: task.typical, looks: 0, probe };
+        let part = self.random.random_range(0.2..0.8);
+        let hints = Hints { estimated: task.estimated, typical: task.typical, looks: 0, probe, part };
         let id = task.id.clone();
         let watch = Watch {
             task,

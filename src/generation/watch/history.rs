@@ -18,9 +18,9 @@ const POINTS_MAX: usize = 64;
 const RUNNING_MAX: usize = 256;
 /// Classes remembered; one more empties the table (a catalog has far fewer).
 const CLASSES_MAX: usize = 512;
-/// One task in so many is probed for each reason.
+/// Of so many tasks one is probed to notice that tasks have become faster, and every other one to learn where exactly
+/// they end, as long as that is not known.
 const PROBE_EVERY: u32 = 8;
-const HALFWAY: u32 = PROBE_EVERY / 2;
 
 /// A look made earlier than the history says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl History {
         self.tasks = self.tasks.wrapping_add(1);
         match self.tasks % PROBE_EVERY {
             0 => Some(Probe::Faster),
-            HALFWAY => Some(Probe::Closer),
+            turn if turn.is_multiple_of(2) => Some(Probe::Closer),
             _ => None,
         }
     }

@@ -11,17 +11,19 @@ use super::history::{History, Probe};
 
 /// The gap between looks, as a share of the task's age: with a mean lag of half a gap, success is noticed within
 /// about 3 % of the generation's time, and a task of 30 s that may end from 10 s on is looked at some 20 times.
-const GAP_SHARE: f64 = 0.065;
+const GAP_SHARE: f64 = 0.0635;
 /// The shortest gap asked for, whatever the age.
 const GAP_MIN: Duration = Duration::from_millis(400);
 /// How far past the last known end inside a gap the look is placed, as a part of the gap or of the ends' spread.
 const MARGIN_PART: u32 = 8;
-const MARGIN_MIN: Duration = Duration::from_millis(40);
+const MARGIN_MIN: Duration = Duration::from_millis(100);
 /// How far below the shortest known end one is expected: as far as this one of the known ends is above it.
 const EDGE: usize = 2;
 /// Gaps grow by this share with each look beyond so many: no task of half a minute is looked at more than 24 times.
 const GAP_GROWTH: f64 = 0.15;
 const LOOKS_USUAL: u32 = 17;
+/// Where in its time a task is looked at to notice that such tasks have become faster.
+const FASTER_PART: f64 = 0.5;
 /// A probe is made where it can teach at least so much.
 const PROBE_WORTH: Duration = Duration::from_millis(150);
 /// Fewer tasks than this teach nothing.
@@ -30,7 +32,7 @@ const LEARNED_MIN: usize = 8;
 const COLD_FIRST: Duration = Duration::from_secs(3);
 /// Cold gaps, as a share of the age: up to half of the shortest documented time, and from there on.
 const COLD_SHARE_EARLY: f64 = 0.2;
-const COLD_SHARE: f64 = 0.12;
+const COLD_SHARE: f64 = 0.1;
 /// How gaps grow, look by look, where the history expects no end any more.
 const TAIL_GROWTH: f64 = 1.25;
 
@@ -54,6 +56,8 @@ pub(super) struct Hints {
     pub looks: u32,
     /// Whether a look is still to be made a probe.
     pub probe: Option<Probe>,
+    /// Where between two ages to probe, from 0 to 1: by chance, so that tasks made together learn different things.
+    pub part: f64,
 }
 
 /// The widest gap between two looks at which a task of this age is still noticed in time.
@@ -86,11 +90,12 @@ pub(super) fn next_look(history: &History, hints: Hints, seen: Option<Duration>,
         _ => at,
     };
     let between = at.saturating_sub(low);
-    let halfway = low + between / 2;
-    if halfway < earliest || between < PROBE_WORTH {
+    let part = if hints.probe == Some(Probe::Faster) { FASTER_PART } else { hints.part };
+    let early = low + between.mul_f64(part);
+    if early < earliest || between < PROBE_WORTH {
         return Look { at, probe: None };
     }
-    Look { at: halfway, probe: hints.probe }
+    Look { at: early, probe: hints.probe }
 }
 
 fn cold(hints: Hints, seen: Option<Duration>) -> Duration {

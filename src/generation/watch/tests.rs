@@ -206,15 +206,15 @@ async fn evenly_spread_durations_are_noticed_in_time_with_few_looks() {
 
 #[tokio::test(start_paused = true)]
 async fn durations_that_hardly_vary_need_few_looks() {
-    for (seed, middle) in [(1, 2.0), (2, 5.0), (3, 6.0), (4, 10.0), (5, 15.0), (6, 25.0)] {
+    for (seed, middle) in [(1, 2.0), (2, 5.0), (3, 6.0), (4, 10.0), (5, 15.0), (6, 25.0), (7, 10.0)] {
         let mut rng = StdRng::seed_from_u64(seed);
         let bench = bench(Fake::default(), options());
-        let seen = bench.many(500, 8, || middle * rng.random_range(0.99..1.01)).await;
-        let seen = &seen[200..];
+        let seen = bench.many(300, 32, || middle * rng.random_range(0.99..1.01)).await;
+        let seen = &seen[150..];
         let p95 = percentile(seen.iter().map(|seen| seen.lag).collect(), 950);
         let looks = mean(seen.iter().map(|seen| f64::from(seen.looks)));
         println!("seed {seed}, {middle} s: p95 lag {p95:.3} s, {looks:.2} looks");
-        assert!(p95 < f64::max(0.5, 0.035 * middle) && looks < 2.0 + middle / 8.0);
+        assert!(p95 < f64::max(0.5, 0.045 * middle) && looks < 2.0 + middle / 8.0);
     }
 }
 
