@@ -91,8 +91,9 @@ pub(super) fn next_look(history: &History, hints: Hints, seen: Option<Duration>,
     };
     let between = at.saturating_sub(low);
     let part = if hints.probe == Some(Probe::Faster) { FASTER_PART } else { hints.part };
-    let early = low + between.mul_f64(part);
-    if early < earliest || between < PROBE_WORTH {
+    // Never so late that the regular look would have to wait for its shortest gap.
+    let early = (low + between.mul_f64(part)).min(at.saturating_sub(bounds.min));
+    if early < earliest || early <= low || between < PROBE_WORTH {
         return Look { at, probe: None };
     }
     Look { at: early, probe: hints.probe }

@@ -209,8 +209,8 @@ async fn durations_that_hardly_vary_need_few_looks() {
     for (seed, middle) in [(1, 2.0), (2, 5.0), (3, 6.0), (4, 10.0), (5, 15.0), (6, 25.0), (7, 10.0)] {
         let mut rng = StdRng::seed_from_u64(seed);
         let bench = bench(Fake::default(), options());
-        let seen = bench.many(300, 32, || middle * rng.random_range(0.99..1.01)).await;
-        let seen = &seen[150..];
+        let seen = bench.many(170, 32, || middle * rng.random_range(0.99..1.01)).await;
+        let seen = &seen[50..];
         let p95 = percentile(seen.iter().map(|seen| seen.lag).collect(), 950);
         let looks = mean(seen.iter().map(|seen| f64::from(seen.looks)));
         println!("seed {seed}, {middle} s: p95 lag {p95:.3} s, {looks:.2} looks");
