@@ -1,8 +1,9 @@
 //! What tasks of a class have taken lately.
 //!
 //! A task is only ever *seen* to have ended, at a look; its end lies between the last look that found it running and
-//! that one. Where all tasks take about the same time, ages at which others were seen running narrow this down. The history keeps
-//! a point two thirds up the gap: a look a little late costs less than one that finds the task still running. Where nothing narrows it down, it keeps a point well before the look, so that a history of lucky first looks
+//! that one. Where all tasks take about the same time, ages at which others were seen running narrow this down. The
+//! history keeps a point two thirds up the gap: a look a little late costs less than one that finds the task still
+//! running. Where nothing narrows it down, the point lies well before the look, so that a history of lucky first looks
 //! moves downwards until one of them finds a task still running.
 
 use std::collections::{HashMap, VecDeque};
