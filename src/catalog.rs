@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::fault::wording::quote;
 use crate::fault::{Fault, FaultKind};
-use crate::image::{ImageRequest, Pixels, Plan, TaskClass, TaskSpec};
+use crate::image::{ImageRequest, Plan};
 use crate::openai::ModelCard;
 
 mod alias;
@@ -25,8 +25,6 @@ pub use tokens::{TokenRates, TokenTable};
 
 /// When nothing is known of a class of tasks: any of the documented times.
 const ANY_DURATION: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(90));
-/// The picture upstream makes of an unknown model's task, for want of better.
-const ANY_PIXELS: Pixels = Pixels::new(1024, 1024);
 
 /// The models a gateway offers, under their own names and under aliases.
 #[derive(Debug, Clone)]
@@ -96,18 +94,6 @@ impl Catalog {
     pub fn plan(&self, request: ImageRequest, stored: bool) -> Result<Plan, Fault> {
         let resolved = self.resolve(request.model.as_deref())?;
         planning::plan(resolved, request, stored)
-    }
-
-    /// The picture size a task is expected to bring.
-    pub fn pixels_for(&self, task: &TaskSpec) -> Pixels {
-        self.row(&task.model).map_or(ANY_PIXELS, |row| sizing::expected(row, task))
-    }
-
-    /// The shortest and longest time that tasks of a class usually take.
-    pub fn typical_duration(&self, class: &TaskClass) -> (Duration, Duration) {
-        self.row(&class.model)
-            .and_then(|row| row.typical_duration(class.quality, class.tier))
-            .unwrap_or(ANY_DURATION)
     }
 
     /// The row of a model by its own id, aliases aside.

@@ -20,4 +20,4 @@ pub use client::{BATCH_IDS_MAX, Client, ClientError, Options};
 pub use failure::{create_fault, retryable, task_fault};
 pub use task::{Task, TaskError, TaskId, TaskStatus, TaskUsage};
 pub use upstream::{CallError, CallFuture, CreateBody, Credit, Proof, Refusal, Upstream, UpstreamKey};
-pub use wire::create_body;
+pub use wire::{UploadLinks, create_body};

@@ -14,7 +14,7 @@ pub(super) fn card(id: &str, found: Resolved<'_>) -> ModelCard {
         sizes: SizesCard {
             auto: true,
             ratios: row.sizes.ratios.iter().map(|row| row.ratio.to_string()).collect(),
-            resolutions: Tier::ALL.map(Tier::name).to_vec(),
+            resolutions: [Tier::K1, Tier::K2, Tier::K4].map(Tier::name).to_vec(),
             pixels: PixelRuleCard {
                 multiple_of: rule.step,
                 min_edge: rule.edge_min,

@@ -10,7 +10,8 @@ use super::{ANY_DURATION, Resolved};
 use crate::fault::Fault;
 use crate::fault::wording::supported;
 use crate::image::{
-    Background, Compression, Delivery, Form, Format, ImageRequest, Pixels, Plan, Quality, TaskClass, TaskSpec,
+    Background, Compression, Delivery, Form, Format, ImageRequest, Pixels, Plan, Quality, Reference,
+    TaskClass, TaskSpec,
 };
 
 pub(super) fn plan(resolved: Resolved<'_>, request: ImageRequest, stored: bool) -> Result<Plan, Fault> {
@@ -34,24 +35,28 @@ pub(super) fn plan(resolved: Resolved<'_>, request: ImageRequest, stored: bool) 
     let default = alias.and_then(|alias| alias.delivery).unwrap_or(Delivery::Base64);
     let delivery = delivery(request.delivery, default, form, stored)?;
     let mask = mask(row, request.mask, &request.references, &mut ignored);
+    let pixels = sizing::expected(row, size, resolution);
+    let mut parameters = native(row, request.native, &mut ignored);
+    parameters.extend(size.map(|size| ("size".to_owned(), size.to_string().into())));
+    parameters.extend(resolution.map(|tier| ("resolution".to_owned(), tier.name().into())));
+    parameters.insert("quality".to_owned(), quality.name().into());
+    if background == Background::Transparent {
+        parameters.insert("background".to_owned(), background.name().into());
+    }
     let task = TaskSpec {
         model: row.model.clone(),
         prompt: request.prompt,
-        size,
-        resolution,
-        quality: Some(quality),
-        background: (background == Background::Transparent).then_some(background),
+        parameters,
         references: request.references,
         mask,
-        native: native(row, request.native, &mut ignored),
     };
-    let pixels = sizing::expected(row, &task);
     let tokens = row.tokens.estimate(&task.prompt, task.references.len(), quality, pixels);
     let class = TaskClass { model: row.model.clone(), quality, tier: pixels.tier() };
     Ok(Plan {
         typical: row.typical_duration(quality, class.tier).unwrap_or(ANY_DURATION),
         task_timeout: row.task_timeout,
         class,
+        expected: pixels,
         task,
         count: request.count,
         form,
@@ -160,7 +165,12 @@ fn delivery(asked: Option<Delivery>, default: Delivery, form: Form, stored: bool
 }
 
 /// A mask means something only beside the picture it masks; upstream drops it silently otherwise.
-fn mask(row: &Row, mask: Option<String>, references: &[String], ignored: &mut Vec<String>) -> Option<String> {
+fn mask(
+    row: &Row,
+    mask: Option<Reference>,
+    references: &[Reference],
+    ignored: &mut Vec<String>,
+) -> Option<Reference> {
     let usable = row.mask && !references.is_empty();
     if mask.is_some() && !usable {
         ignored.push("mask_url".to_owned());

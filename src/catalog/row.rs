@@ -69,9 +69,9 @@ pub struct RatioRow {
 impl RatioRow {
     pub const fn at(&self, tier: Tier) -> Pixels {
         match tier {
-            Tier::K1 => self.k1,
-            Tier::K2 => self.k2,
-            Tier::K4 => self.k4,
+            Tier::K0_5 | Tier::K1 => self.k1,
+            Tier::K1_5 | Tier::K2 => self.k2,
+            Tier::K3 | Tier::K4 => self.k4,
         }
     }
 }

@@ -3,12 +3,12 @@
 use super::row::{PixelRule, Row};
 use crate::fault::Fault;
 use crate::fault::wording::{quote, supported};
-use crate::image::{Pixels, Ratio, Size, TaskSpec, Tier};
+use crate::image::{Pixels, Ratio, Size, Tier};
 
 /// A size settled.
 pub(super) struct Sizing {
     /// As upstream takes it; `None` is its default, `auto`.
-    pub(super) size: Option<String>,
+    pub(super) size: Option<Size>,
     pub(super) resolution: Option<Tier>,
     /// What the finished picture is scaled down to.
     pub(super) scale: Option<Pixels>,
@@ -24,23 +24,27 @@ pub(super) fn settle(row: &Row, size: Option<Size>, resolution: Option<Tier>) ->
         Size::Ratio(ratio) => {
             known(row, ratio)?;
             let tier = resolution.unwrap_or(row.sizes.tier_default);
-            let size = Some(ratio.to_string());
-            Ok(Sizing { size, resolution: Some(tier), scale: None, resolution_unused: false })
+            Ok(Sizing {
+                size: Some(Size::Ratio(ratio)),
+                resolution: Some(tier),
+                scale: None,
+                resolution_unused: false,
+            })
         }
         Size::Pixels(asked) if row.sizes.legacy.contains(&asked) => {
-            Ok(fixed(Some(row.sizes.pixels.smallest_square().to_string()), Some(asked)))
+            Ok(fixed(Some(Size::Pixels(row.sizes.pixels.smallest_square())), Some(asked)))
         }
         Size::Pixels(asked) => {
             row.sizes.pixels.check(asked).map_err(|broken| refuse(row, asked, broken))?;
-            Ok(fixed(Some(asked.to_string()), None))
+            Ok(fixed(Some(Size::Pixels(asked)), None))
         }
     }
 }
 
 /// The picture to expect of a task that [`settle`] sized.
-pub(super) fn expected(row: &Row, task: &TaskSpec) -> Pixels {
-    let tier = task.resolution.unwrap_or(row.sizes.tier_default);
-    match task.size.as_deref().and_then(|size| size.parse().ok()) {
+pub(super) fn expected(row: &Row, size: Option<Size>, resolution: Option<Tier>) -> Pixels {
+    let tier = resolution.unwrap_or(row.sizes.tier_default);
+    match size {
         Some(Size::Pixels(pixels)) => pixels,
         Some(Size::Ratio(ratio)) => {
             let found = row.sizes.ratios.iter().find(|known| known.ratio == ratio);

@@ -11,7 +11,7 @@ use super::create::create;
 use super::model::{Finished, Generation, ImageResult, MadeImage, Phase, Timing};
 use super::slots::Standing;
 use super::watch::{Ended, Watched};
-use crate::evolink::{CreateBody, Task, TaskError, TaskStatus, create_body, task_fault};
+use crate::evolink::{CreateBody, Task, TaskError, TaskStatus, UploadLinks, create_body, task_fault};
 use crate::fault::{Fault, FaultKind};
 use crate::money::Credits;
 
@@ -23,9 +23,11 @@ const OVERDUE_MAX: Duration = Duration::from_hours(24);
 pub(super) async fn run(house: Arc<House>, generation: Arc<Generation>) {
     let end = End { house: &house, generation: &generation };
     let began = Instant::now();
-    let body = create_body(&generation.plan().task);
     let standing = Standing::queued(&house.metrics);
-    let images = (0..generation.plan().count).map(|_| image(&house, &generation, body.clone(), &standing));
+    let images = (0..generation.plan().count).map(|index| {
+        let body = create_body(&generation.plan().task, index, &UploadLinks::new()).unwrap_or_default();
+        image(&house, &generation, body, &standing)
+    });
     let (images, timings): (Vec<ImageResult>, Vec<Timing>) = join_all(images).await.into_iter().unzip();
     let timing = timings
         .into_iter()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{Background, Compression, Delivery, Format, Pixels, Quality, Tier};
+use super::{Background, Compression, Delivery, Format, Pixels, Quality, Reference, Tier};
 use crate::money::Credits;
 
 /// A request made definite: nothing left to decide. Made by `catalog`, run by `generation`.
@@ -20,6 +20,8 @@ pub struct Plan {
     /// True when the client itself asked for `delivery`, not a default of the model or alias.
     pub delivery_explicit: bool,
     pub class: TaskClass,
+    /// The picture upstream is expected to make.
+    pub expected: Pixels,
     /// How long such tasks take by upstream's word, shortest and longest.
     pub typical: (Duration, Duration),
     /// The model's own limit after which a task's waiters are told, where it differs from the gateway's.
@@ -34,19 +36,16 @@ pub struct Plan {
     pub ignored: Vec<String>,
 }
 
-/// One upstream task, as the model's page lists its fields. `None` is not sent.
+/// One upstream task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskSpec {
     pub model: String,
     pub prompt: String,
-    pub size: Option<String>,
-    pub resolution: Option<Tier>,
-    pub quality: Option<Quality>,
-    pub background: Option<Background>,
-    pub references: Vec<String>,
-    pub mask: Option<String>,
-    /// The model's own further parameters, sent as they are.
-    pub native: Map<String, Value>,
+    /// Everything else that the model's page lists and that differs from its default, under the page's own names
+    /// (`size`, `resolution`, `quality`, `background`, `seed`, `model_params`, …); sent as it is.
+    pub parameters: Map<String, Value>,
+    pub references: Vec<Reference>,
+    pub mask: Option<Reference>,
 }
 
 /// The form a picture is handed over in.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Background, Compression, Delivery, Format, Quality, Size, Tier};
+use super::{Background, Compression, Delivery, Format, Quality, Reference, Size, Tier};
 
 /// Images one request may ask for.
 pub const COUNT_MAX: u8 = 10;
@@ -23,10 +23,10 @@ pub struct ImageRequest {
     pub format: Option<Format>,
     pub compression: Option<Compression>,
     pub delivery: Option<Delivery>,
-    /// Links to reference pictures (`image_urls`), in order.
-    pub references: Vec<String>,
-    /// Link to a mask (`mask_url`).
-    pub mask: Option<String>,
+    /// Reference pictures, in order.
+    pub references: Vec<Reference>,
+    /// What of the first reference picture is to be made anew.
+    pub mask: Option<Reference>,
     /// Evolink's own parameters beyond these (`seed`, `negative_prompt`, `model_params`, …), for models that have them.
     pub native: Map<String, Value>,
     /// Names of parameters that no model here has a use for, in the order they came.

@@ -55,21 +55,27 @@ impl fmt::Display for Ratio {
     }
 }
 
-/// A resolution tier: Evolink's `resolution`, and the steps of `limits.max_resolution`.
+/// A resolution tier, as Evolink's models name them; 1K, 2K and 4K are also the steps of `limits.max_resolution`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tier {
+    K0_5,
     K1,
+    K1_5,
     K2,
+    K3,
     K4,
 }
 
 impl Tier {
-    pub const ALL: [Self; 3] = [Self::K1, Self::K2, Self::K4];
+    pub const ALL: [Self; 6] = [Self::K0_5, Self::K1, Self::K1_5, Self::K2, Self::K3, Self::K4];
 
     pub const fn name(self) -> &'static str {
         match self {
+            Self::K0_5 => "0.5K",
             Self::K1 => "1K",
+            Self::K1_5 => "1.5K",
             Self::K2 => "2K",
+            Self::K3 => "3K",
             Self::K4 => "4K",
         }
     }
@@ -103,7 +109,7 @@ pub enum Size {
 pub enum SizeError {
     #[error("not a size: use 'auto', a ratio such as '16:9', or 'WIDTHxHEIGHT' such as '1024x1024'")]
     Size,
-    #[error("not a resolution: use '1K', '2K' or '4K'")]
+    #[error("not a resolution: use a tier such as '1K', '2K' or '4K'")]
     Tier,
 }
 
@@ -165,7 +171,7 @@ mod tests {
         {
             assert_eq!(text.parse::<Size>(), Err(SizeError::Size), "{text}");
         }
-        assert_eq!("3K".parse::<Tier>(), Err(SizeError::Tier));
+        assert_eq!("5K".parse::<Tier>(), Err(SizeError::Tier));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::generate::GenerationParams;
+use super::generate::{GivenImage, ImageParams};
 use super::given::Given;
 use super::ignored::ignore;
 use crate::fault::Fault;
@@ -14,7 +14,7 @@ use crate::image::{Background, COUNT_MAX, Compression, Delivery, Format, Quality
 /// Links in `image_urls`, whatever the model.
 const REFERENCES_MAX: usize = 16;
 
-type Take = fn(&mut GenerationParams, Given) -> Result<(), Fault>;
+type Take = fn(&mut ImageParams, Given) -> Result<(), Fault>;
 
 const PARAMETERS: &[(&str, Take)] = &[
     ("prompt", prompt),
@@ -30,9 +30,11 @@ const PARAMETERS: &[(&str, Take)] = &[
     ("stream", |params, given| given.flag().map(|stream| params.stream = stream)),
     // Evolink's own
     ("image_urls", |params, given| {
-        given.links(REFERENCES_MAX).map(|links| params.request.references = links)
+        given
+            .links(REFERENCES_MAX)
+            .map(|links| params.images = links.into_iter().map(GivenImage::Link).collect())
     }),
-    ("mask_url", |params, given| given.link().map(|link| params.request.mask = Some(link))),
+    ("mask_url", |params, given| given.link().map(|link| params.mask = Some(GivenImage::Link(link)))),
     ("negative_prompt", |params, given| native(params, given, |given| given.text().map(Value::from))),
     ("seed", |params, given| native(params, given, |given| given.any_integer().map(Value::from))),
     ("model_params", |params, given| native(params, given, |given| given.object().map(Value::from))),
@@ -61,7 +63,7 @@ pub fn parameter_names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Takes one parameter. Null is absent; an unknown name is ignored and noted.
-pub(super) fn take(params: &mut GenerationParams, name: &str, value: Value) -> Result<(), Fault> {
+pub(super) fn take(params: &mut ImageParams, name: &str, value: Value) -> Result<(), Fault> {
     if value.is_null() {
         return Ok(());
     }
@@ -72,7 +74,7 @@ pub(super) fn take(params: &mut GenerationParams, name: &str, value: Value) -> R
     Ok(())
 }
 
-fn prompt(params: &mut GenerationParams, given: Given) -> Result<(), Fault> {
+fn prompt(params: &mut ImageParams, given: Given) -> Result<(), Fault> {
     let text = given.text()?;
     if text.trim().is_empty() {
         return Err(Fault::invalid("prompt", "Invalid value for 'prompt': it must not be empty."));
@@ -81,7 +83,7 @@ fn prompt(params: &mut GenerationParams, given: Given) -> Result<(), Fault> {
     Ok(())
 }
 
-fn count(params: &mut GenerationParams, given: Given) -> Result<(), Fault> {
+fn count(params: &mut ImageParams, given: Given) -> Result<(), Fault> {
     let count = given.integer(1..=u64::from(COUNT_MAX))?;
     params.request.count = u8::try_from(count).unwrap_or(COUNT_MAX);
     Ok(())
@@ -107,37 +109,37 @@ fn parse<T: std::str::FromStr<Err = SizeError>>(
     given.value.as_str().ok_or(missing).and_then(str::parse).map_err(|_| given.wrong(expected))
 }
 
-fn quality(params: &mut GenerationParams, given: Given) -> Result<(), Fault> {
+fn quality(params: &mut ImageParams, given: Given) -> Result<(), Fault> {
     let quality = given.choice(&Quality::ALL.map(Quality::name), Quality::from_name)?;
     params.request.quality = Some(quality);
     Ok(())
 }
 
-fn background(params: &mut GenerationParams, given: Given) -> Result<(), Fault> {
+fn background(params: &mut ImageParams, given: Given) -> Result<(), Fault> {
     let background = given.choice(&Background::ALL.map(Background::name), Background::from_name)?;
     params.request.background = Some(background);
     Ok(())
 }
 
-fn format(params: &mut GenerationParams, given: Given) -> Result<(), Fault> {
+fn format(params: &mut ImageParams, given: Given) -> Result<(), Fault> {
     let format = given.choice(&Format::ALL.map(Format::name), Format::from_name)?;
     params.request.format = Some(format);
     Ok(())
 }
 
-fn compression(params: &mut GenerationParams, given: Given) -> Result<(), Fault> {
+fn compression(params: &mut ImageParams, given: Given) -> Result<(), Fault> {
     params.request.compression = Compression::new(given.integer(0..=100)?);
     Ok(())
 }
 
-fn delivery(params: &mut GenerationParams, given: Given) -> Result<(), Fault> {
+fn delivery(params: &mut ImageParams, given: Given) -> Result<(), Fault> {
     let delivery = given.choice(&["url", "b64_json"], Delivery::from_name)?;
     params.request.delivery = Some(delivery);
     Ok(())
 }
 
 fn native(
-    params: &mut GenerationParams,
+    params: &mut ImageParams,
     given: Given,
     read: fn(Given) -> Result<Value, Fault>,
 ) -> Result<(), Fault> {
@@ -148,7 +150,7 @@ fn native(
 }
 
 fn unused(
-    params: &mut GenerationParams,
+    params: &mut ImageParams,
     given: Given,
     check: fn(Given) -> Result<(), Fault>,
 ) -> Result<(), Fault> {

@@ -9,6 +9,12 @@ use crate::image::{Quality, Tier};
 
 /// Shortest and longest time in seconds of one picture.
 const fn seconds(tier: Tier, quality: Quality) -> (u64, u64) {
+    let tier = match tier {
+        Tier::K0_5 => Tier::K1,
+        Tier::K1_5 => Tier::K2,
+        Tier::K3 => Tier::K4,
+        tier => tier,
+    };
     match (tier, quality) {
         (Tier::K1, Quality::Low) => (5, 15),
         (Tier::K1, Quality::High) => (15, 45),
@@ -19,8 +25,8 @@ const fn seconds(tier: Tier, quality: Quality) -> (u64, u64) {
         (_, Quality::Max) => (45, 120),
         (Tier::K2, Quality::High) | (Tier::K1, Quality::XHigh) => (20, 60),
         (Tier::K1, _) | (Tier::K4, Quality::Low) => (10, 30),
-        (Tier::K4, _) => (18, 55),
         (Tier::K2, _) => (14, 42),
+        (_, _) => (18, 55),
     }
 }
 

@@ -100,7 +100,14 @@ choices! {
     }
 }
 
-choices!(@setting Tier { Tier::K1 => "1K", Tier::K2 => "2K", Tier::K4 => "4K" });
+choices!(@setting Tier {
+    Tier::K0_5 => "0.5K",
+    Tier::K1 => "1K",
+    Tier::K1_5 => "1.5K",
+    Tier::K2 => "2K",
+    Tier::K3 => "3K",
+    Tier::K4 => "4K"
+});
 choices!(@setting Quality {
     Quality::Auto => "auto",
     Quality::Standard => "standard",

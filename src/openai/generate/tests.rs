@@ -37,8 +37,6 @@ fn every_parameter_with_a_use_is_read() {
     assert_eq!(request.format, Some(Format::Webp));
     assert_eq!(request.compression.unwrap().percent(), 80);
     assert_eq!(request.delivery, Some(Delivery::Url));
-    assert_eq!(request.references, ["https://example.com/a.png"]);
-    assert_eq!(request.mask.as_deref(), Some("https://example.com/m.png"));
     assert_eq!(Value::from(request.native), json!({"seed": 7, "model_params": {"a": 1}}));
     assert!(request.ignored.is_empty());
 }

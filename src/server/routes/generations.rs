@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use crate::fault::{Fault, FaultKind};
 use crate::generation::{Owner, Waiter};
-use crate::image::{Fingerprint, Plan};
+use crate::image::{Fingerprint, Plan, Reference};
 use crate::keys::Caller;
 use crate::media::ReferenceError;
-use crate::openai::parse_generation;
+use crate::openai::{GivenImage, ImageParams, parse_generation};
 use crate::server::answer::{self, Composed, Made};
 use crate::server::gateway::{Gateway, Policy};
 use crate::server::layers::Trail;
@@ -65,10 +65,12 @@ async fn begin(
 
 /// The request made definite: parsed, resolved to a model the caller may use, checked against it.
 fn plan(policy: &Policy, caller: &Caller, body: &[u8]) -> Result<Plan, Fault> {
-    let params = parse_generation(body)?;
-    let model = policy.catalog.resolve(params.request.model.as_deref())?.model().to_owned();
+    let ImageParams { mut request, images, mask, .. } = parse_generation(body)?;
+    request.references = images.into_iter().filter_map(link).collect();
+    request.mask = mask.and_then(link);
+    let model = policy.catalog.resolve(request.model.as_deref())?.model().to_owned();
     caller.check_model(&model)?;
-    let plan = policy.catalog.plan(params.request, false)?;
+    let plan = policy.catalog.plan(request, false)?;
     match plan.ignored.first() {
         Some(name) if caller.team().strict => Err(Fault::new(
             FaultKind::UnknownParameter,
@@ -79,11 +81,19 @@ fn plan(policy: &Policy, caller: &Caller, body: &[u8]) -> Result<Plan, Fault> {
     }
 }
 
+fn link(given: GivenImage) -> Option<Reference> {
+    match given {
+        GivenImage::Link(link) => Some(Reference::Link(link)),
+        GivenImage::Data(_) => None,
+    }
+}
+
 /// Callers' links are checked and passed on, never fetched here.
 async fn check_references(gateway: &Gateway, plan: &Plan) -> Result<(), Fault> {
-    let references = plan.task.references.iter().map(|link| ("image_urls", link));
-    let mask = plan.task.mask.iter().map(|link| ("mask_url", link));
-    for (param, link) in references.chain(mask) {
+    let references = plan.task.references.iter().map(|reference| ("image_urls", reference));
+    let mask = plan.task.mask.iter().map(|reference| ("mask_url", reference));
+    for (param, reference) in references.chain(mask) {
+        let Reference::Link(link) = reference else { continue };
         gateway.guard.check_reference(link).await.map_err(|error| unusable(param, error))?;
     }
     Ok(())

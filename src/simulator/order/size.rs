@@ -47,9 +47,9 @@ pub(super) fn pixels(size: &str, tier: Tier, strict: bool) -> Result<Pixels, Str
 fn of_ratio(ratio: Ratio, tier: Tier) -> Option<Pixels> {
     let find = |wanted: (u32, u32)| TABLE.iter().find(|(ratio, _)| *ratio == wanted).map(|(_, row)| row);
     let pick = |[k1, k2, k4]: &[(u32, u32); 3]| match tier {
-        Tier::K1 => *k1,
-        Tier::K2 => *k2,
-        Tier::K4 => *k4,
+        Tier::K0_5 | Tier::K1 => *k1,
+        Tier::K1_5 | Tier::K2 => *k2,
+        Tier::K3 | Tier::K4 => *k4,
     };
     if let Some((width, height)) = find((ratio.width, ratio.height)).map(pick) {
         return Some(Pixels::new(width, height));
@@ -77,9 +77,9 @@ fn checked(pixels: Pixels) -> Result<Pixels, String> {
 /// 1024×1024 and its like at a tier's scale.
 fn in_tier(width: u32, height: u32, tier: Tier) -> Pixels {
     let factor = match tier {
-        Tier::K1 => 1,
-        Tier::K2 => 2,
-        Tier::K4 => 4,
+        Tier::K0_5 | Tier::K1 => 1,
+        Tier::K1_5 | Tier::K2 => 2,
+        Tier::K3 | Tier::K4 => 4,
     };
     Pixels::new((width * factor).min(LOOSE_SIDE_MAX), (height * factor).min(LOOSE_SIDE_MAX))
 }
