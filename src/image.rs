@@ -12,5 +12,5 @@ pub use fingerprint::Fingerprint;
 pub use format::{Background, Compression, Delivery, Format, Quality};
 pub use input::{ContentHash, InputPicture, Reference};
 pub use plan::{Form, Plan, TaskClass, TaskSpec, TokenEstimate};
-pub use request::{COUNT_MAX, ImageRequest};
+pub use request::{COUNT_MAX, ImageRequest, InputNames};
 pub use size::{Pixels, Ratio, Size, SizeError, Tier};

@@ -7,6 +7,22 @@ use super::{Background, Compression, Delivery, Format, Quality, Reference, Size,
 /// Images one request may ask for.
 pub const COUNT_MAX: u8 = 10;
 
+/// What the client calls its pictures, so that a refusal names the parameter that it sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputNames {
+    pub image: &'static str,
+    pub mask: &'static str,
+}
+
+impl InputNames {
+    /// Of generations: Evolink's own parameters.
+    pub const GENERATION: Self = Self { image: "image_urls", mask: "mask_url" };
+    /// Of an edit's form.
+    pub const EDIT_FORM: Self = Self { image: "image", mask: "mask" };
+    /// Of an edit's JSON.
+    pub const EDIT_JSON: Self = Self { image: "images", mask: "mask" };
+}
+
 /// What a client asked for. Every value is valid in itself; `None` is "the model's default".
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageRequest {
@@ -27,6 +43,7 @@ pub struct ImageRequest {
     pub references: Vec<Reference>,
     /// What of the first reference picture is to be made anew.
     pub mask: Option<Reference>,
+    pub names: InputNames,
     /// Evolink's own parameters beyond these (`seed`, `negative_prompt`, `model_params`, …), for models that have them.
     pub native: Map<String, Value>,
     /// Names of parameters that no model here has a use for, in the order they came.
@@ -49,6 +66,7 @@ impl ImageRequest {
             delivery: None,
             references: Vec::new(),
             mask: None,
+            names: InputNames::GENERATION,
             native: Map::new(),
             ignored: Vec::new(),
         }
