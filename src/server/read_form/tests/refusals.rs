@@ -110,8 +110,8 @@ async fn a_form_over_the_whole_bound_is_refused_told_or_not() {
     desk.limits = FormLimits::new(1000);
     let parts = |length: usize| form(&[("a", Some("a"), &vec![0; length])]);
     let around = parts(0).len();
-    assert!(desk.read(pieces(parts(1000 - around), 100)).await.is_ok());
-    for body in [Body::from(parts(1001 - around)), pieces(parts(1001 - around), 100)] {
+    assert!(desk.read(pieces(&parts(1000 - around), 100)).await.is_ok());
+    for body in [Body::from(parts(1001 - around)), pieces(&parts(1001 - around), 100)] {
         assert_eq!(told(&desk.read(body).await.unwrap_err()), (413, "request_too_large", None));
     }
 }
@@ -147,7 +147,7 @@ async fn a_damaged_form_is_refused_wherever_it_is_cut() {
     let whole = form(&[("prompt", None, b"a"), ("image", Some("a"), &picture)]);
     let desk = Desk::new();
     for length in 0..whole.len() - 2 {
-        let fault = desk.read(pieces(whole[..length].to_vec(), 50)).await.unwrap_err();
+        let fault = desk.read(pieces(&whole[..length], 50)).await.unwrap_err();
         assert_eq!((fault.status(), fault.code()), (400, "invalid_value"), "cut at {length}");
         assert!(fault.message().contains("cut off"), "{}", fault.message());
     }
