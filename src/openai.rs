@@ -14,6 +14,7 @@ mod response;
 
 pub use error::error_body;
 pub use generate::{GivenImage, ImageParams, parse_generation};
-pub use model::{ModelCard, PixelRuleCard, SizesCard, model_body, model_list_body};
+pub use ignored::ignore;
+pub use model::{InputsCard, ModelCard, OwnCard, PixelRuleCard, SizesCard, model_body, model_list_body};
 pub use params::parameter_names;
 pub use response::{Answer, AnswerImage, Content, ImageFault, Part, Usage};

@@ -22,13 +22,10 @@ pub struct Check {
 
 impl Check {
     /// `known_models` are the ids of the catalog. Exits with 0, or with 2 when there are problems.
-    pub fn run(self, known_models: &[&str]) -> ExitCode {
+    pub fn run(self, known_models: Vec<String>) -> ExitCode {
         let environment = Environment::of_process();
         let source = Source::choose(self.config, &environment);
-        let checks = Checks {
-            known_models: known_models.iter().map(|id| (*id).to_owned()).collect(),
-            allow_missing_secrets: self.allow_missing_secrets,
-        };
+        let checks = Checks { known_models, allow_missing_secrets: self.allow_missing_secrets };
         let outcome = config::load(&source, &environment, &checks);
         let (out, err, code) = report(&outcome);
         let written = std::io::stdout()

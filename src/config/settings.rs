@@ -13,7 +13,9 @@ pub use models::{Alias, CatalogRow, DEFAULT_MODEL, Models, Pricing, ResponseForm
 pub use operation::{Log, LogFormat, LogLevel, Tracing};
 pub use server::{Cors, Keepalive, Server};
 pub use storage::{ImageStore, Images, OnOutage, Redis, S3, State, StateStore};
-pub use teams::{Budget, Cache, CacheRules, CacheScope, Key, Limits, Mode, Per, Team, TeamCache, Unit};
+pub use teams::{
+    Budget, Cache, CacheRules, CacheScope, Key, Limits, MaxResolution, Mode, Per, Team, TeamCache, Unit,
+};
 
 use super::macros::settings;
 
