@@ -5,8 +5,7 @@ use serde_json::json;
 use super::properties::upstream_takes;
 use super::*;
 use crate::image::{
-    Background, Compression, Delivery, Fingerprint, Format, Pixels, Quality, Reference, Size,
-    TaskClass, Tier,
+    Background, Compression, Delivery, Fingerprint, Format, Pixels, Quality, Reference, Size, TaskClass, Tier,
 };
 
 fn request() -> ImageRequest {

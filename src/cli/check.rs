@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::app;
 use crate::config::{self, Checks, Environment, Loaded, Problems, Source};
 
 /// The exit code of a configuration with problems.
@@ -40,6 +41,11 @@ impl Check {
 fn report(outcome: &Result<Loaded, Problems>) -> (String, String, ExitCode) {
     match outcome {
         Ok(loaded) => {
+            // What a row comes to depends on the table of models, which the configuration alone does not know.
+            if let Err(problems) = app::rows(&loaded.settings.models.catalog) {
+                let problems = problems.iter().map(|problem| format!("{problem}\n")).collect();
+                return (String::new(), problems, ExitCode::from(REFUSED));
+            }
             let warnings: String = loaded
                 .warnings
                 .iter()
