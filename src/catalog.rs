@@ -170,4 +170,6 @@ impl Default for Catalog {
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod second;
+#[cfg(test)]
 mod tests;

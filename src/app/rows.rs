@@ -86,7 +86,10 @@ fn changed(start: Row, columns: &CatalogRow, findings: &mut Findings<'_>) -> Row
     row.tiers = tiers(row.tiers, columns, findings);
     row.efforts = efforts(row.efforts, columns, findings);
     if row.efforts.is_some() && row.tiers.as_ref().is_some_and(|tiers| tiers.field == TierField::Quality) {
-        findings.add("resolution_as", "must not be quality for a model that has qualities: both would travel there");
+        findings.add(
+            "resolution_as",
+            "must not be quality for a model that has qualities: both would travel there",
+        );
     }
     sizes(&mut row, columns, findings);
     if let Some(max) = columns.max_n {

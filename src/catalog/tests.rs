@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::properties::upstream_takes;
+use super::second::rules;
 use super::*;
 use crate::image::{
     Background, Compression, Delivery, Fingerprint, Format, Pixels, Quality, Reference, Size, TaskClass, Tier,
@@ -83,7 +83,7 @@ fn every_documented_ratio_is_taken_at_every_tier_with_a_picture_upstream_can_mak
             let plan = plan(ImageRequest { resolution: Some(tier), ..sized(ratio) }).unwrap();
             assert_eq!((sent(&plan, "size"), sent(&plan, "resolution")), (Some(ratio), Some(tier.name())));
             let pixels = plan.expected;
-            assert!(upstream_takes(pixels), "{ratio} {tier}: {pixels}");
+            assert!(rules("gpt-image-2").takes_pixels(pixels), "{ratio} {tier}: {pixels}");
             let Ok(Size::Ratio(parsed)) = ratio.parse() else { panic!("{ratio}") };
             let (width, height) = parsed.sides();
             let skew = f64::from(pixels.width * height) / f64::from(pixels.height * width);
