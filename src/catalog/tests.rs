@@ -8,6 +8,9 @@ use crate::image::{
     Background, Compression, Delivery, Fingerprint, Format, Pixels, Quality, Reference, Size, TaskClass, Tier,
 };
 
+mod meanings;
+mod pictures;
+
 fn request() -> ImageRequest {
     ImageRequest::new("a cat")
 }
