@@ -83,7 +83,7 @@ fn changed(start: Row, columns: &CatalogRow, findings: &mut Findings<'_>) -> Row
     if let Some(tokens) = columns.prompt_tokens {
         row.prompt.tokens_max = Some(tokens.into());
     }
-    row.tiers = tiers(row.tiers, columns, findings);
+    row.tiers = tiers(row.tiers.as_ref(), columns, findings);
     row.efforts = efforts(row.efforts, columns, findings);
     if row.efforts.is_some() && row.tiers.as_ref().is_some_and(|tiers| tiers.field == TierField::Quality) {
         findings.add(
@@ -110,8 +110,8 @@ fn changed(start: Row, columns: &CatalogRow, findings: &mut Findings<'_>) -> Row
     row
 }
 
-fn tiers(start: Option<Tiers>, columns: &CatalogRow, findings: &mut Findings<'_>) -> Option<Tiers> {
-    let all = match (&columns.resolutions, &start) {
+fn tiers(start: Option<&Tiers>, columns: &CatalogRow, findings: &mut Findings<'_>) -> Option<Tiers> {
+    let all = match (&columns.resolutions, start) {
         (Some(all), _) => all.clone(),
         (None, Some(start)) => start.all.clone(),
         (None, None) => Vec::new(),
@@ -130,7 +130,7 @@ fn tiers(start: Option<Tiers>, columns: &CatalogRow, findings: &mut Findings<'_>
     if !all.is_sorted_by(|a, b| a < b) {
         findings.add("resolutions", "must go from the smallest to the largest, each once");
     }
-    let kept = start.as_ref().map(|start| start.default).filter(|tier| all.contains(tier));
+    let kept = start.map(|start| start.default).filter(|tier| all.contains(tier));
     let default = columns.default_resolution.or(kept).unwrap_or(first);
     if !all.contains(&default) {
         findings.add("default_resolution", "must be one of resolutions");
@@ -138,9 +138,9 @@ fn tiers(start: Option<Tiers>, columns: &CatalogRow, findings: &mut Findings<'_>
     let field = match columns.resolution_as {
         Some(ResolutionAs::Resolution) => TierField::Resolution,
         Some(ResolutionAs::Quality) => TierField::Quality,
-        None => start.as_ref().map_or(TierField::Resolution, |start| start.field),
+        None => start.map_or(TierField::Resolution, |start| start.field),
     };
-    let with_auto = start.as_ref().is_some_and(|start| start.with_auto);
+    let with_auto = start.is_some_and(|start| start.with_auto);
     Some(Tiers { field, default, with_auto: columns.resolution_with_auto.unwrap_or(with_auto), all })
 }
 
@@ -229,13 +229,12 @@ fn pictures(
             }
         };
         for (tier, pixels) in by_tier {
-            match tier.parse().ok().filter(|tier| tiers.contains(tier)) {
-                Some(tier) => pictures.push(((ratio, tier), *pixels)),
-                None => {
-                    let column = format!("pictures[\"{written}\"][\"{tier}\"]");
-                    findings.add(&column, "must be one of resolutions, or 1K where there are none");
-                }
-            }
+            let Some(tier) = tier.parse().ok().filter(|tier| tiers.contains(tier)) else {
+                let column = format!("pictures[\"{written}\"][\"{tier}\"]");
+                findings.add(&column, "must be one of resolutions, or 1K where there are none");
+                continue;
+            };
+            pictures.push(((ratio, tier), *pixels));
         }
     }
     pictures

@@ -73,8 +73,8 @@ prop_compose! {
         let (resolution, quality_tier) = tiers;
         let quality = quality.filter(|_| quality_tier.is_none());
         let mut request = ImageRequest {
-            count, size, resolution, quality, quality_tier, background, format, compression, delivery,
-            prompt, ..request(&catalog(), &model)
+            prompt, count, size, resolution, quality, quality_tier, background, format, compression, delivery,
+            ..request(&catalog(), &model)
         };
         request.native.extend(seed.map(|seed| ("seed".to_owned(), json!(seed))));
         request

@@ -117,14 +117,11 @@ fn by_ratio(row: &Row, asked: Pixels) -> Result<Sizing, Fault> {
         pictures.find(|(_, picture)| covers(*picture, asked)).map(|(tier, _)| *tier)
     };
     let found = ratios.iter().find_map(|known| Some((*known, covering(known)?)));
-    match found {
-        Some((known, tier)) => Ok(of_ratio(row, known, Some(tier)).scaled_to(asked)),
-        None => {
-            let nearest =
-                ratios.first().into_iter().flat_map(|row| row.pictures.iter().map(|(_, size)| *size));
-            Err(too_large(row, asked, nearest))
-        }
-    }
+    let Some((known, tier)) = found else {
+        let nearest = ratios.first().into_iter().flat_map(|row| row.pictures.iter().map(|(_, size)| *size));
+        return Err(too_large(row, asked, nearest));
+    };
+    Ok(of_ratio(row, known, Some(tier)).scaled_to(asked))
 }
 
 fn covers(made: Pixels, asked: Pixels) -> bool {

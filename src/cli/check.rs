@@ -43,8 +43,8 @@ fn report(outcome: &Result<Loaded, Problems>) -> (String, String, ExitCode) {
         Ok(loaded) => {
             // What a row comes to depends on the table of models, which the configuration alone does not know.
             if let Err(problems) = app::rows(&loaded.settings.models.catalog) {
-                let problems = problems.iter().map(|problem| format!("{problem}\n")).collect();
-                return (String::new(), problems, ExitCode::from(REFUSED));
+                let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                return (String::new(), lines.join("\n") + "\n", ExitCode::from(REFUSED));
             }
             let warnings: String = loaded
                 .warnings

@@ -22,7 +22,7 @@ const PARAMETERS: &[(&str, Take)] = &[
     ("n", count),
     ("size", |params, given| size(&given).map(|size| params.request.size = Some(size))),
     ("resolution", |params, given| tier(&given).map(|tier| params.request.resolution = Some(tier))),
-    ("quality", quality),
+    ("quality", |params, given| quality(params, &given)),
     ("background", background),
     ("output_format", format),
     ("output_compression", compression),
@@ -111,7 +111,7 @@ fn parse<T: std::str::FromStr<Err = SizeError>>(
 
 /// A rendering quality or, for models whose `quality` is their resolution, a tier. Which of them a model has is the
 /// catalog's question.
-fn quality(params: &mut ImageParams, given: Given) -> Result<(), Fault> {
+fn quality(params: &mut ImageParams, given: &Given) -> Result<(), Fault> {
     let text = given.value.as_str().unwrap_or_default();
     let (quality, tier) = (Quality::from_name(text), text.parse().ok());
     if quality.is_none() && tier.is_none() {

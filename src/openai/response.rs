@@ -187,6 +187,12 @@ mod tests {
     }
 
     #[test]
+    fn a_quality_that_nobody_chose_is_left_out() {
+        let body = read(&Answer { quality: Quality::Auto, ..answer(Vec::new()) });
+        assert_eq!((body.get("quality"), &body["background"]), (None, &json!("opaque")));
+    }
+
+    #[test]
     fn an_answer_is_openais_object_with_effective_values_and_usage() {
         insta::assert_snapshot!(
             written(&answer(vec![Content::Base64(Bytes::from_static(b"picture"))])),

@@ -32,7 +32,9 @@ pub(super) fn rows() -> Vec<Row> {
 /// Ratios at 1K only, no sizes in pixels. The page gives no pictures; gpt-image-2's are expected.
 fn beta() -> Row {
     let mut ratios = gpt_image::ratios();
-    ratios.iter_mut().for_each(|row| row.pictures.truncate(1));
+    for row in &mut ratios {
+        row.pictures.truncate(1);
+    }
     Row {
         prompt: tokens_max(2_000),
         sizes: Sizes { auto: true, ratios, ..Sizes::none() },

@@ -85,7 +85,9 @@ const LARGE: [(Edges, [Edges; 4]); 11] = [
 
 fn ratios(tiers: &[Tier]) -> Vec<RatioRow> {
     let mut ratios = table(ALL, &LARGE);
-    ratios.iter_mut().for_each(|row| row.pictures.retain(|(tier, _)| tiers.contains(tier)));
+    for row in &mut ratios {
+        row.pictures.retain(|(tier, _)| tiers.contains(tier));
+    }
     ratios
 }
 

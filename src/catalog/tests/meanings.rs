@@ -89,7 +89,7 @@ fn where_quality_is_the_resolution_either_name_will_do() {
     for (quality_tier, resolution, param) in
         [(Some(Tier::K1), None, "quality"), (None, Some(Tier::K1), "resolution")]
     {
-        let fault = refusal(ImageRequest { quality_tier, resolution, ..seedream() });
+        let fault = refusal(ImageRequest { resolution, quality_tier, ..seedream() });
         assert!(fault.param() == Some(param) && fault.message().contains("'2K', '3K', and '4K'"), "{fault}");
     }
 }
