@@ -96,11 +96,11 @@ fn nano_banana() -> Vec<Case> {
     vec![
         of("gemini-3-pro-image-preview", "16:9", "1K", 14, json!({"web_search": true}), (1360, 768)),
         of("gemini-3.1-flash-image-preview", "1:1", "0.5K", 14, search.clone(), (512, 512)),
-        of("gemini-3.1-flash-lite-image", "8:1", "1K", 14, thinking, (2896, 352)),
-        of("gemini-nano-banana-2.1", "1:4", "1K", 14, search.clone(), (512, 2048)),
+        of("gemini-3.1-flash-lite-image", "8:1", "1K", 14, thinking.clone(), (2896, 352)),
+        of("gemini-nano-banana-2.1", "1:4", "1K", 14, search, (512, 2048)),
         of("nano-banana-2.1-beta", "1:1", "1K", 14, Value::Null, (1024, 1024)),
         of("nano-banana-pro-beta", "4:5", "1K", 10, Value::Null, (912, 1136)),
-        of("nano-banana-2-beta", "1:1", "1K", 14, search, (1024, 1024)),
+        of("nano-banana-2-beta", "1:1", "1K", 14, thinking, (1024, 1024)),
         of("nano-banana-2-lite-beta", "1:1", "1K", 14, Value::Null, (1024, 1024)),
         case(
             "nano-banana-beta",

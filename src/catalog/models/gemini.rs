@@ -43,7 +43,7 @@ pub(super) fn rows() -> Vec<Row> {
         Row { inputs: Inputs::up_to(10).of_megabytes(10), ..tiered("nano-banana-pro-beta", &RATIOS, &TIERS) },
         Row {
             inputs: Inputs::up_to(14).of_megabytes(10),
-            own: with(&["auto", "min", "high"]),
+            own: vec![thinking(&["auto", "min", "high"])],
             ..tiered("nano-banana-2-beta", &long, &TIERS)
         },
         Row {

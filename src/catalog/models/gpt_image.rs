@@ -66,9 +66,21 @@ fn gpt_image_2_5(model: &str) -> Row {
         (Quality::XHigh, 3_122),
         (Quality::Max, 7_024),
     ];
+    let mut sizes = gpt_image_2().sizes;
+    // the only pictures in which the two pages differ
+    for row in &mut sizes.ratios {
+        for (_, picture) in &mut row.pictures {
+            *picture = match (picture.width, picture.height) {
+                (3840, 1632) => Pixels::new(3840, 1648),
+                (1632, 3840) => Pixels::new(1648, 3840),
+                _ => *picture,
+            };
+        }
+    }
     Row {
         model: model.to_owned(),
         released: RELEASED_2_5,
+        sizes,
         efforts: Some(Efforts {
             all: squares.iter().map(|(quality, _)| *quality).collect(),
             default: Quality::Medium,
@@ -81,8 +93,7 @@ fn gpt_image_2_5(model: &str) -> Row {
 
 const TIERS: [Tier; 3] = [Tier::K1, Tier::K2, Tier::K4];
 
-/// Ratio, then the pictures at 1K, 2K and 4K; the pages list landscape, portrait is the same turned. The page of 2.5
-/// has 3840x1648 for 21:9 at 4K.
+/// Ratio, then the pictures at 1K, 2K and 4K; the pages list landscape, portrait is the same turned.
 const LANDSCAPE: [(Edges, [Edges; 3]); 8] = [
     ((1, 1), [(1024, 1024), (2048, 2048), (2880, 2880)]),
     ((2, 1), [(1456, 720), (2896, 1456), (3840, 1920)]),

@@ -145,6 +145,16 @@ fn sizes_in_pixels_are_made_of_the_nearest_ratio_where_there_are_no_others() {
 }
 
 #[test]
+fn the_pictures_of_the_two_gpt_image_pages_differ_in_one_ratio() {
+    let wide = |model| {
+        let request = ImageRequest { size: "21:9".parse().ok(), resolution: Some(Tier::K4), ..of(model) };
+        plan(request).unwrap().expected
+    };
+    assert_eq!(wide("gpt-image-2"), Pixels::new(3840, 1632));
+    assert_eq!(wide("gpt-image-2.5-sunburst"), Pixels::new(3840, 1648));
+}
+
+#[test]
 fn a_listed_size_is_exact_and_others_are_cut_out_of_the_nearest() {
     let made = |size: &str| plan(ImageRequest { size: size.parse().ok(), ..of("gpt-image-1.5") }).unwrap();
     assert_eq!((sent(&made("1024x1536"), "size"), made("1024x1536").form.pixels), (Some("1024x1536"), None));
