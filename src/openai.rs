@@ -18,6 +18,7 @@ mod response;
 pub use edit::{VARIATION_PROMPT, parse_edit, parse_edit_form, parse_variation_form};
 pub use error::error_body;
 pub use generate::{GivenImage, ImageParams, parse_generation};
-pub use model::{ModelCard, PixelRuleCard, SizesCard, model_body, model_list_body};
+pub use ignored::ignore;
+pub use model::{InputsCard, ModelCard, OwnCard, PixelRuleCard, SizesCard, model_body, model_list_body};
 pub use params::parameter_names;
 pub use response::{Answer, AnswerImage, Content, ImageFault, Part, Usage};
