@@ -5,10 +5,10 @@ mod fake;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use fake::Fake;
 use rand::RngExt as _;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use fake::Fake;
 
 use super::*;
 use crate::evolink::CallError;
