@@ -33,6 +33,8 @@ pub mod evolink;
 pub mod keys;
 /// Picture bytes: guarded fetch, sniffing, conversion, base64 stream.
 pub mod media;
+/// State that outlives the process: the embedded database.
+pub mod store;
 /// Metrics and logs.
 pub mod telemetry;
 

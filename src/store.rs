@@ -1,0 +1,10 @@
+//! State that outlives the process: the embedded database.
+//!
+//! Knows SQL and files, not what its rows mean to the rooms that own the traits it fulfils. Start with [`Engine`].
+
+mod engine;
+mod failure;
+mod schema;
+
+pub use engine::Engine;
+pub use failure::{OpenError, StoreError};
