@@ -27,7 +27,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("catalog", &["fault", "image", "money", "openai"]),
     ("keys", &["fault"]),
     ("evolink", &["fault", "image", "money", "telemetry"]),
-    ("media", &["fault", "image", "telemetry"]),
+    ("media", &["clock", "fault", "image", "telemetry"]),
     ("generation", &["clock", "fault", "image", "money", "evolink", "media", "telemetry"]),
     (
         "server",
@@ -88,7 +88,7 @@ const CRATES: [(&str, &[&str]); 20] = [
     ("subtle", &["keys"]),
     ("arc_swap", &["evolink", "server"]),
     ("std::env", &["config"]),
-    ("std::fs", &["config", "keys", "telemetry"]),
+    ("std::fs", &["config", "keys", "media", "telemetry"]),
     ("std::process::exit", &[]),
 ];
 
