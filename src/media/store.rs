@@ -6,13 +6,13 @@
 //!
 //! A picture's age is counted from its last *put*, not from the last time it was read; [`PictureStore::sweep`] removes
 //! those older than `keep`. How much the store may hold altogether is not its business. Knows nothing of generations,
-//! links or teams. Start with [`PictureStore`]; `shelf` has the work itself.
+//! links or teams. Start with [`PictureStore`]; `files` has the work itself.
 //!
 //! All file work runs on the blocking pool, [`JOBS_AT_ONCE`] calls at a time; a call has [`ANSWER_MAX`] to be answered,
 //! its wait for a place included. A caller that leaves does not end the work, which then goes on to its end.
 
+mod files;
 mod layout;
-mod shelf;
 mod sweep;
 mod volume;
 
@@ -24,8 +24,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
+use self::files::Files;
 use self::layout::Place;
-use self::shelf::Shelf;
 pub use self::sweep::Swept;
 use self::volume::{Disk, Volume};
 use super::Picture;
@@ -83,7 +83,7 @@ impl From<io::Error> for StoreFault {
 /// The disk store. Cheap to clone; clones are the same store.
 #[derive(Debug, Clone)]
 pub struct PictureStore {
-    shelf: Arc<Shelf>,
+    files: Arc<Files>,
     jobs: Arc<Semaphore>,
     sweeping: Arc<Semaphore>,
 }
@@ -96,7 +96,7 @@ impl PictureStore {
 
     fn on(volume: Arc<dyn Volume>, path: PathBuf, clock: Clock) -> Self {
         Self {
-            shelf: Arc::new(Shelf::new(volume, path, clock)),
+            files: Arc::new(Files::new(volume, path, clock)),
             jobs: Arc::new(Semaphore::new(JOBS_AT_ONCE)),
             sweeping: Arc::new(Semaphore::new(1)),
         }
@@ -106,32 +106,32 @@ impl PictureStore {
     ///
     /// Putting what is there already needs no room: it succeeds on a full disk.
     pub async fn put(&self, picture: Picture) -> Result<StoredPicture, StoreFault> {
-        self.run(&self.jobs, ANSWER_MAX, move |shelf| shelf.put(&picture)).await
+        self.run(&self.jobs, ANSWER_MAX, move |files| files.put(&picture)).await
     }
 
     /// The picture, checked against its hash; `None` if it is not there. A file that has changed since it was put is
     /// removed, counted ([`PictureStore::damaged`]) and not there.
     pub async fn get(&self, content: &ContentHash, format: Format) -> Result<Option<Picture>, StoreFault> {
         let place = Place { content: *content, format };
-        self.run(&self.jobs, ANSWER_MAX, move |shelf| shelf.get(place)).await
+        self.run(&self.jobs, ANSWER_MAX, move |files| files.get(place)).await
     }
 
     /// Whether there is a file for the picture; its bytes are not looked at.
     pub async fn contains(&self, content: &ContentHash, format: Format) -> Result<bool, StoreFault> {
         let place = Place { content: *content, format };
-        self.run(&self.jobs, ANSWER_MAX, move |shelf| shelf.contains(place)).await
+        self.run(&self.jobs, ANSWER_MAX, move |files| files.contains(place)).await
     }
 
     /// Whether a picture could be put now, found out by writing and removing a file of 1 MiB: for asking *before*
     /// pictures are bought.
     pub async fn trial(&self) -> Result<(), StoreFault> {
-        self.run(&self.jobs, ANSWER_MAX, Shelf::trial).await
+        self.run(&self.jobs, ANSWER_MAX, Files::trial).await
     }
 
     /// Removes what crashed processes left half-written, and tells how many files that were; for the start. Files that
     /// a living process is writing are left alone.
     pub async fn clear_leftovers(&self) -> Result<u64, StoreFault> {
-        self.run(&self.sweeping, SWEEP_ANSWER_MAX, Shelf::clear_leftovers).await
+        self.run(&self.sweeping, SWEEP_ANSWER_MAX, Files::clear_leftovers).await
     }
 
     /// One bounded run of the sweep: removes pictures that were last put more than `keep` before `now`, and leftovers.
@@ -139,27 +139,27 @@ impl PictureStore {
     /// The next run goes on where this one stopped; [`Swept::round_ended`] tells when every folder has been looked at.
     /// Runs follow one another, and each uses one thread. A picture put during the sweep is kept.
     pub async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<Swept, StoreFault> {
-        self.run(&self.sweeping, SWEEP_ANSWER_MAX, move |shelf| shelf.sweep(now, keep)).await
+        self.run(&self.sweeping, SWEEP_ANSWER_MAX, move |files| files.sweep(now, keep)).await
     }
 
     /// Files found changed since they were put, as long as this process runs.
     pub fn damaged(&self) -> u64 {
-        self.shelf.damaged()
+        self.files.damaged()
     }
 
     async fn run<T: Send + 'static>(
         &self,
         places: &Arc<Semaphore>,
         patience: Duration,
-        work: impl FnOnce(&Shelf) -> Result<T, StoreFault> + Send + 'static,
+        work: impl FnOnce(&Files) -> Result<T, StoreFault> + Send + 'static,
     ) -> Result<T, StoreFault> {
         let answer = async {
             // The semaphore is never closed, so there always is a place.
             let place = Arc::clone(places).acquire_owned().await.ok();
-            let shelf = Arc::clone(&self.shelf);
+            let files = Arc::clone(&self.files);
             let work = tokio::task::spawn_blocking(move || {
                 let _place = place;
-                work(&shelf)
+                work(&files)
             });
             work.await.unwrap_or(Err(StoreFault::Crashed))
         };

@@ -21,8 +21,8 @@ impl Place {
         format!("{}.{}", self.content, self.format.name())
     }
 
-    /// Which of the 65,536 folders it is in: the first two bytes of the hash.
-    pub(super) const fn shelf(self) -> u16 {
+    /// Its bay, one of 65,536 folders: the first two bytes of the hash.
+    pub(super) const fn bay(self) -> u16 {
         let [high, low, ..] = *self.content.as_bytes();
         u16::from_be_bytes([high, low])
     }
@@ -61,23 +61,23 @@ impl Layout {
         self.root.join(INCOMING)
     }
 
-    /// The folder of a shelf's first byte: `ab`.
-    pub(super) fn row(&self, shelf: u16) -> PathBuf {
-        let [high, _] = shelf.to_be_bytes();
+    /// The folder of a bay's first byte: `ab`.
+    pub(super) fn row(&self, bay: u16) -> PathBuf {
+        let [high, _] = bay.to_be_bytes();
         self.root.join(format!("{high:02x}"))
     }
 
-    /// The folder of a shelf: `ab/cd`.
-    pub(super) fn folder(&self, shelf: u16) -> PathBuf {
-        let [_, low] = shelf.to_be_bytes();
-        self.row(shelf).join(format!("{low:02x}"))
+    /// The folder of a bay: `ab/cd`.
+    pub(super) fn folder(&self, bay: u16) -> PathBuf {
+        let [_, low] = bay.to_be_bytes();
+        self.row(bay).join(format!("{low:02x}"))
     }
 
     pub(super) fn file(&self, place: Place) -> PathBuf {
-        self.folder(place.shelf()).join(place.file_name())
+        self.folder(place.bay()).join(place.file_name())
     }
 
-    /// A name nobody else uses, outside all shelves.
+    /// A name nobody else uses, outside all bays.
     pub(super) fn aside(&self) -> PathBuf {
         self.incoming().join(format!("{}{UNFINISHED}", uuid::Uuid::new_v4().simple()))
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::StoreFault;
+use super::files::Files;
 use super::layout::{Layout, Place};
-use super::shelf::Shelf;
 
 /// Folders opened in one run, most of them empty or not there: a whole round is four runs at least.
 const FOLDERS_MAX: u32 = 16_384;
@@ -36,7 +36,7 @@ pub struct Swept {
     pub round_ended: bool,
 }
 
-impl Shelf {
+impl Files {
     pub(super) fn sweep(&self, now: Timestamp, keep: Duration) -> Result<Swept, StoreFault> {
         let mut swept = Swept { leftovers: self.clear_leftovers()?, ..Swept::default() };
         let mut next = self.swept_to.lock().unwrap_or_else(PoisonError::into_inner);
@@ -46,7 +46,7 @@ impl Shelf {
             let last = if self.layout.row(*next).is_dir() {
                 // a folder that cannot be read must not keep the sweep from all that stand behind it
                 files += self.sweep_folder(*next, now, keep, &mut swept).unwrap_or_else(|error| {
-                    tracing::warn!(shelf = *next, %error, "a folder of the picture store could not be swept");
+                    tracing::warn!(bay = *next, %error, "a folder of the picture store could not be swept");
                     swept.failed += 1;
                     0
                 });
@@ -64,20 +64,14 @@ impl Shelf {
     }
 
     /// Tells how many files were looked at.
-    fn sweep_folder(
-        &self,
-        shelf: u16,
-        now: Timestamp,
-        keep: Duration,
-        swept: &mut Swept,
-    ) -> io::Result<usize> {
-        let Some(entries) = listed(&self.layout.folder(shelf))? else { return Ok(0) };
+    fn sweep_folder(&self, bay: u16, now: Timestamp, keep: Duration, swept: &mut Swept) -> io::Result<usize> {
+        let Some(entries) = listed(&self.layout.folder(bay))? else { return Ok(0) };
         let mut files = 0;
         for entry in entries.take(FILES_MAX) {
             files += 1;
             let entry = entry?;
             // what the store did not put there is not its to remove
-            let Some(place) = place_of(&entry).filter(|place| place.shelf() == shelf) else { continue };
+            let Some(place) = place_of(&entry).filter(|place| place.bay() == bay) else { continue };
             match self.sweep_file(place, &entry.path(), now, keep) {
                 Ok(None) => {}
                 Ok(Some(bytes)) => {

@@ -22,8 +22,8 @@ fn once_before(
     }
 }
 
-fn another(folder: &Path) -> Shelf {
-    Shelf::new(Arc::new(Disk), folder.to_owned(), Clock::fixed(LATER))
+fn another(folder: &Path) -> Files {
+    Files::new(Arc::new(Disk), folder.to_owned(), Clock::fixed(LATER))
 }
 
 fn later() -> Timestamp {
@@ -36,9 +36,9 @@ const KEEP: Duration = Duration::from_mins(30);
 async fn a_picture_put_again_while_it_is_swept_stays() {
     let folder = folder();
     store(folder.path()).put(picture(40)).await.unwrap();
-    let shelf = another(folder.path());
+    let files = another(folder.path());
     let putting = once_before("rename", move || {
-        shelf.put(&picture(40)).unwrap();
+        files.put(&picture(40)).unwrap();
     });
     let swept = Scripted::store(folder.path(), putting).sweep(later(), KEEP).await.unwrap();
     assert_eq!((swept.pictures, swept.failed, swept.round_ended), (0, 0, true));
@@ -49,11 +49,11 @@ async fn a_picture_put_again_while_it_is_swept_stays() {
 async fn another_file_in_the_place_of_the_one_that_was_judged_stays() {
     let folder = folder();
     store(folder.path()).put(picture(40)).await.unwrap();
-    let (path, shelf) = (path_of(folder.path(), &picture(40)), another(folder.path()));
+    let (path, files) = (path_of(folder.path(), &picture(40)), another(folder.path()));
     // a new file, with the same old date
     let replacing = once_before("rename", move || {
         fs::rename(&path, path.with_extension("old")).unwrap();
-        shelf.put(&picture(40)).unwrap();
+        files.put(&picture(40)).unwrap();
         let file = fs::File::open(&path).unwrap();
         file.set_modified(Timestamp::from_second(NOON).unwrap().into()).unwrap();
     });
@@ -66,9 +66,9 @@ async fn another_file_in_the_place_of_the_one_that_was_judged_stays() {
 async fn a_picture_swept_while_it_is_put_again_is_written_anew() {
     let folder = folder();
     store(folder.path()).put(picture(40)).await.unwrap();
-    let shelf = another(folder.path());
+    let files = another(folder.path());
     let sweeping =
-        once_before("set_date", move || assert_eq!(shelf.sweep(later(), KEEP).unwrap().pictures, 1));
+        once_before("set_date", move || assert_eq!(files.sweep(later(), KEEP).unwrap().pictures, 1));
     let store = Scripted::store(folder.path(), sweeping);
     store.put(picture(40)).await.unwrap();
     assert_eq!(got(&store, &picture(40)).await, Some(picture(40)));
@@ -77,8 +77,8 @@ async fn a_picture_swept_while_it_is_put_again_is_written_anew() {
 #[tokio::test]
 async fn a_living_writers_file_is_no_leftover() {
     let folder = folder();
-    let shelf = another(folder.path());
-    let clearing = once_before("sync", move || assert_eq!(shelf.clear_leftovers().unwrap(), 0));
+    let files = another(folder.path());
+    let clearing = once_before("sync", move || assert_eq!(files.clear_leftovers().unwrap(), 0));
     let store = Scripted::store(folder.path(), clearing);
     store.put(picture(40)).await.unwrap();
     assert_eq!(got(&store, &picture(40)).await, Some(picture(40)));

@@ -23,18 +23,18 @@ const TRIAL_BYTES: usize = 1024 * 1024;
 const COMPARED_BYTES: usize = 64 * 1024;
 
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct Files {
     pub(super) layout: Layout,
     pub(super) volume: Arc<dyn Volume>,
     clock: Clock,
-    /// The shelves whose folders are known to be on the disk itself; at most one entry for each of 65,536 folders.
+    /// The bays whose folders are known to be on the disk itself; at most one entry for each of 65,536 folders.
     prepared: Mutex<HashSet<u16>>,
     /// Where the next run of the sweep begins.
     pub(super) swept_to: Mutex<u16>,
     damaged: AtomicU64,
 }
 
-impl Shelf {
+impl Files {
     pub(super) fn new(volume: Arc<dyn Volume>, root: PathBuf, clock: Clock) -> Self {
         Self {
             layout: Layout::new(root),
@@ -79,17 +79,17 @@ impl Shelf {
         }
         self.volume.sync(&file)?;
         // another process may have put it there and died before it had synced the folder
-        self.volume.sync_folder(&self.layout.folder(place.shelf()))?;
+        self.volume.sync_folder(&self.layout.folder(place.bay()))?;
         Ok(true)
     }
 
     fn write(&self, place: Place, bytes: &[u8]) -> io::Result<()> {
-        self.prepare(place.shelf())?;
+        self.prepare(place.bay())?;
         match self.write_once(place, bytes) {
             // The folder was removed under a running gateway, or another process took the new file for a leftover.
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.prepared.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                self.prepare(place.shelf())?;
+                self.prepare(place.bay())?;
                 self.write_once(place, bytes)
             }
             other => other,
@@ -98,7 +98,7 @@ impl Shelf {
 
     fn write_once(&self, place: Place, bytes: &[u8]) -> io::Result<()> {
         self.aside(bytes, |aside| self.volume.rename(aside, &self.layout.file(place)))?;
-        self.volume.sync_folder(&self.layout.folder(place.shelf()))
+        self.volume.sync_folder(&self.layout.folder(place.bay()))
     }
 
     /// Writes a file aside, whole and synced, and hands it on; what is not handed on is removed.
@@ -120,20 +120,20 @@ impl Shelf {
         written
     }
 
-    /// Makes the folders that are needed and syncs the folders they stand in, once for each shelf. Under the lock, so
+    /// Makes the folders that are needed and syncs the folders they stand in, once for each bay. Under the lock, so
     /// that nobody relies on a folder that another is still making.
-    fn prepare(&self, shelf: u16) -> io::Result<()> {
+    fn prepare(&self, bay: u16) -> io::Result<()> {
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        if prepared.contains(&shelf) {
+        if prepared.contains(&bay) {
             return Ok(());
         }
-        let row = self.layout.row(shelf);
+        let row = self.layout.row(bay);
         self.make_root()?;
         self.volume.make_folder(&row)?;
-        self.volume.make_folder(&self.layout.folder(shelf))?;
+        self.volume.make_folder(&self.layout.folder(bay))?;
         self.volume.sync_folder(&row)?;
         self.volume.sync_folder(self.layout.root())?;
-        prepared.insert(shelf);
+        prepared.insert(bay);
         Ok(())
     }
 
