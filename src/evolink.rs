@@ -5,6 +5,7 @@
 //! thing behind it is [`Client`]. An answer goes through `exchange` (bounds, time-outs), then `decode` (what it says),
 //! with `problem` for everything that is not a task; `failure` says it to a client of the gateway.
 
+pub mod breaker;
 mod clean;
 mod client;
 mod decode;

@@ -12,6 +12,7 @@ mod input;
 mod picture;
 mod scale;
 mod sniff;
+mod store;
 
 pub use address::is_public;
 pub use base64::{Segment, Segments};
@@ -21,3 +22,4 @@ pub use guard::{Guard, Lookup, REFERENCE_LENGTH_MAX, ReferenceError, Refusal};
 pub use input::{IN_MEMORY_BYTES_MAX, InputError, InputFile, InputWriter, Spool, SpoolError};
 pub use picture::{Picture, PictureError};
 pub use sniff::{dimensions, has_alpha, is_complete, sniff};
+pub use store::{PictureStore, StoreFault, StoredPicture, Swept};

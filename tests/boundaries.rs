@@ -27,7 +27,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("catalog", &["fault", "image", "money", "openai"]),
     ("keys", &["fault"]),
     ("evolink", &["fault", "image", "money", "telemetry"]),
-    ("media", &["fault", "image", "telemetry"]),
+    ("media", &["clock", "fault", "image", "telemetry"]),
     ("generation", &["clock", "fault", "image", "money", "evolink", "media", "telemetry"]),
     (
         "server",
