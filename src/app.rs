@@ -19,8 +19,10 @@ pub use rows::{RowProblem, rows};
 
 use crate::config::{Loaded, Problems, Reload, Settings, needs_restart};
 use crate::evolink::ClientError;
+use crate::generation::journal::JournalError;
 use crate::media::FetchBuildError;
 use crate::server::listener::{self, Limits, Shutdown};
+use crate::store::OpenError;
 
 /// The last part of the drain time: whoever still waits is answered with a 503 that clients repeat elsewhere.
 const GIVE_UP_BEFORE_END: Duration = Duration::from_secs(5);
@@ -36,6 +38,10 @@ pub enum StartError {
     Media(#[from] FetchBuildError),
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    #[error(transparent)]
+    State(#[from] OpenError),
+    #[error("what earlier runs left cannot be taken up: {0}")]
+    Journal(#[from] JournalError),
 }
 
 /// The bound sockets of both listeners.
@@ -58,8 +64,15 @@ impl Listeners {
 }
 
 impl App {
-    /// Serves until `shutdown` drains and the running answers are out, or it kills.
-    pub async fn run(self, listeners: Listeners, reload: Option<(Reload, Loaded)>, shutdown: Shutdown) {
+    /// Takes up what an earlier run left, then serves until `shutdown` drains and the running answers are out, or it
+    /// kills.
+    pub async fn run(
+        self,
+        listeners: Listeners,
+        reload: Option<(Reload, Loaded)>,
+        shutdown: Shutdown,
+    ) -> Result<(), StartError> {
+        self.generations.recover().await?;
         let mut background = self.background;
         if let Some((reload, loaded)) = reload {
             let mut reloading = Reloading {
@@ -95,6 +108,7 @@ impl App {
         admin_shutdown.kill();
         stop(background).await;
         tracing::info!("stopped");
+        Ok(())
     }
 }
 

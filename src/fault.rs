@@ -8,20 +8,28 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 mod kind;
 pub mod wording;
 
 pub use kind::FaultKind;
 
-/// One failure: what the client is told, and what only the log may know.
-#[derive(Debug, Clone)]
+/// One failure: what the client is told, and what only the log may know. Kept across restarts in its serde form,
+/// without the cause.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Fault {
     kind: FaultKind,
     message: Cow<'static, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     param: Option<Cow<'static, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     code: Option<Cow<'static, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_after: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     repeat: Option<bool>,
+    #[serde(skip)]
     cause: Option<String>,
 }
 

@@ -3,25 +3,33 @@
 //! A generation is an owned background task. A request only *waits* for it, with its own deadline and free to leave:
 //! joining, retries that buy nothing, hand-over at the deadline and drain all come from this one idea.
 //!
-//! Reading order: [`Generations::begin`] (join or start), `run` (one image: place, create, watch), `uploads` (pictures
-//! that came along), `create` (one key, many tries), [`watch`] (when do tasks end), [`Waiter`] (waiting and leaving),
-//! `audience` (who has an interest), `pictures` (links become bytes).
+//! Reading order: [`Generations::begin`] (join or start), `run` (admission, its images side by side), `uploads`
+//! (pictures that came along), `one_image` (place, purchase, create, watch), `create` (one key, many tries), [`watch`] (when
+//! do tasks end), [`Waiter`] (waiting and leaving), `audience` (who has an interest), `pictures` (links become bytes);
+//! [`journal`] (what outlives the process), `scribe` (what is written without waiting), `recover` (the next start).
 //! Knows the capabilities; nothing of HTTP towards clients.
 
 mod audience;
 mod cancel;
 mod create;
+mod doubt;
+pub mod journal;
 mod memory;
 mod model;
+mod one_image;
 mod pictures;
 mod progress;
+mod purchase;
+mod recover;
 mod registry;
 mod run;
+mod scribe;
 mod slots;
 mod uploads;
 mod waiter;
 pub mod watch;
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,8 +47,10 @@ use crate::media::{Fetcher, InputFile};
 use crate::telemetry::Metrics;
 use audience::Withdrawal;
 use cancel::Canceller;
+use journal::{Journal, JournalError, Note};
 use memory::PictureMemory;
 use registry::Registry;
+use scribe::Scribe;
 use slots::Slots;
 use uploads::Uploads;
 use watch::Watcher;
@@ -61,7 +71,7 @@ pub struct Options {
     pub idempotency_window: Duration,
     /// After this a task's waiters are told.
     pub task_timeout: Duration,
-    /// How long a generation is found by its id after its end.
+    /// How long a generation is found by its id after its end, and how long one that does not end is looked after.
     pub replay: Duration,
 }
 
@@ -77,6 +87,8 @@ struct House {
     options: Options,
     slots: Slots,
     memory: PictureMemory,
+    journal: Arc<dyn Journal>,
+    scribe: Scribe,
     registry: Mutex<Registry>,
     uploads: Uploads,
     canceller: Canceller,
@@ -86,17 +98,23 @@ struct House {
 }
 
 impl Generations {
+    /// The house, and its bookkeeping (writing notes, sweeping the journal) for the caller to own.
     pub fn new(
         upstream: Arc<dyn Upstream>,
         fetcher: Fetcher,
         watcher: Watcher,
+        journal: Arc<dyn Journal>,
         options: Options,
         metrics: Arc<Metrics>,
         clock: Clock,
-    ) -> Self {
+    ) -> (Self, impl Future<Output = ()> + Send) {
         let tasks = TaskTracker::new();
-        Self(Arc::new(House {
-            uploads: Uploads::new(Arc::clone(&upstream), tasks.clone(), options.task_timeout),
+        let (scribe, writing) = Scribe::new(Arc::clone(&journal));
+        let uploads =
+            Uploads::new(Arc::clone(&upstream), scribe.clone(), tasks.clone(), options.task_timeout);
+        let sweeping = recover::sweep(Arc::clone(&journal), options.replay, clock.clone());
+        let house = Self(Arc::new(House {
+            uploads,
             canceller: Canceller::new(Arc::clone(&upstream)),
             upstream,
             fetcher,
@@ -104,20 +122,45 @@ impl Generations {
             options,
             slots: Slots::new(options.max_tasks, options.queue_timeout),
             memory: PictureMemory::new(PICTURE_MEMORY_MAX),
+            journal,
+            scribe,
             registry: Mutex::new(Registry::new(options.replay)),
             tasks,
             metrics,
             clock,
-        }))
+        }));
+        (house, async { (_, _) = futures_util::future::join(writing, sweeping).await })
+    }
+
+    /// Goes on with what an earlier process left in the journal. To be called once, before anything is begun.
+    ///
+    /// # Errors
+    /// The journal cannot be read: the gateway must not start, it would buy again what is bought.
+    pub async fn recover(&self) -> Result<(), JournalError> {
+        recover::recover(&self.0).await
     }
 
     /// Waits for a generation of this plan: one that was paid for and never delivered to this key, or for a client's
     /// automatic retry the one still running, else a new one. `inputs` are the pictures that came with the request;
     /// who joins needs none.
     ///
+    /// A new one is written down before this returns; nothing is done for it earlier.
+    ///
     /// # Errors
-    /// `Overloaded` when too many generations are under way already.
-    pub fn begin(
+    /// `Overloaded` when too many generations are under way already, or it cannot be written down.
+    pub async fn begin(
+        &self,
+        plan: Arc<Plan>,
+        owner: Owner,
+        inputs: Vec<InputFile>,
+        automatic_retry: bool,
+    ) -> Result<Waiter, Fault> {
+        let waiter = self.enter(plan, owner, inputs, automatic_retry)?;
+        waiter.generation().admitted().await?;
+        Ok(waiter)
+    }
+
+    fn enter(
         &self,
         plan: Arc<Plan>,
         owner: Owner,
@@ -131,11 +174,11 @@ impl Generations {
             tracing::info!(generation_id = %generation.id(), team = %owner.team, "a repeated request joined its generation");
             return Ok(Waiter::new(Arc::clone(&self.0), generation, true));
         }
-        let generation = Arc::new(Generation::new(plan, owner, self.0.clock.unix()));
+        let generation = Arc::new(Generation::new(plan, owner, self.0.clock.unix_ms()));
         generation.audience.enter();
         registry.add(&generation)?;
         drop(registry);
-        self.0.tasks.spawn(run::run(Arc::clone(&self.0), Arc::clone(&generation), inputs));
+        self.0.tasks.spawn(run::begin(Arc::clone(&self.0), Arc::clone(&generation), inputs));
         Ok(Waiter::new(Arc::clone(&self.0), generation, false))
     }
 
@@ -154,6 +197,7 @@ impl Generations {
         let withdrawn = self.registry().withdraw(team, id);
         let Some((generation, withdrawal)) = withdrawn else { return false };
         tracing::info!(generation_id = %generation.id(), team, "a generation was taken back");
+        self.0.scribe.note(Note::Withdrawn { generation: generation.id().clone() });
         if withdrawal == Withdrawal::Cancel {
             let house = Arc::clone(&self.0);
             self.0.tasks.spawn(async move { house.canceller.cancel_all(generation.running_tasks()).await });

@@ -33,8 +33,6 @@ pub mod evolink;
 pub mod keys;
 /// Picture bytes: guarded fetch, sniffing, conversion, base64 stream.
 pub mod media;
-/// State that outlives the process: the embedded database.
-pub mod store;
 /// Metrics and logs.
 pub mod telemetry;
 
@@ -43,6 +41,10 @@ pub mod telemetry;
 pub mod generation;
 /// The way in: listeners, layers, one file a route, answers; health and metrics for operators.
 pub mod server;
+
+// Behind the spine's traits.
+/// State that outlives the process: the embedded database.
+pub mod store;
 
 // Edge.
 /// The composition root: settings → running gateway; reload; drain.

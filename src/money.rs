@@ -6,10 +6,13 @@ use std::fmt;
 use std::iter::Sum;
 use std::ops::Add;
 
+use serde::{Deserialize, Serialize};
+
 const MICRO: f64 = 1_000_000.0;
 
 /// An amount of Evolink credits, in millionths of a credit; never negative.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Credits(u64);
 
 impl Credits {

@@ -4,7 +4,9 @@
 
 mod engine;
 mod failure;
+mod journal;
 mod schema;
 
 pub use engine::Engine;
 pub use failure::{OpenError, StoreError};
+pub use journal::EngineJournal;

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 500;
 
 /// Each room and the rooms it may know.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("clock", &[]),
     ("money", &[]),
     ("fault", &[]),
@@ -29,6 +29,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("evolink", &["fault", "image", "money", "telemetry"]),
     ("media", &["clock", "fault", "image", "telemetry"]),
     ("generation", &["clock", "fault", "image", "money", "evolink", "media", "telemetry"]),
+    ("store", &["evolink", "fault", "generation", "image", "money"]),
     (
         "server",
         &[
@@ -60,6 +61,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "media",
             "telemetry",
             "generation",
+            "store",
             "server",
         ],
     ),
@@ -69,7 +71,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
 ];
 
 /// Each crate (or part of the standard library) that is kept to some rooms, and those rooms.
-const CRATES: [(&str, &[&str]); 22] = [
+const CRATES: [(&str, &[&str]); 23] = [
     ("axum", &["server"]),
     ("tower", &["server"]),
     ("tower_http", &["server"]),
@@ -82,6 +84,7 @@ const CRATES: [(&str, &[&str]); 22] = [
     ("prometheus", &["telemetry"]),
     ("tracing_subscriber", &["telemetry"]),
     ("image", &["media", "simulator"]),
+    ("rusqlite", &["store"]),
     ("webp", &["media"]),
     ("font8x8", &["simulator"]),
     ("serde_saphyr", &["config"]),
@@ -90,7 +93,7 @@ const CRATES: [(&str, &[&str]); 22] = [
     ("subtle", &["keys"]),
     ("arc_swap", &["evolink", "server"]),
     ("std::env", &["config"]),
-    ("std::fs", &["config", "keys", "media", "telemetry"]),
+    ("std::fs", &["config", "keys", "media", "store", "telemetry"]),
     ("std::process::exit", &[]),
 ];
 

@@ -8,12 +8,13 @@ use tokio::task::JoinSet;
 use super::{StartError, policy};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::config::settings::Batch;
+use crate::config::settings::{Batch, StateStore};
 use crate::evolink::{self, Client, Upstream};
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{self, Generations};
 use crate::media::{Converter, FetchOptions, Fetcher, Guard};
 use crate::server::{Gateway, ServerOptions};
+use crate::store::{Engine, EngineJournal, OpenError};
 use crate::telemetry::Metrics;
 
 /// Pixels of the largest picture that is decoded to be converted: gpt-image-2's limit for inputs is far larger, but no
@@ -25,6 +26,7 @@ const CREDITS_EVERY: Duration = Duration::from_mins(5);
 /// A gateway built but not serving yet.
 pub struct App {
     pub gateway: Arc<Gateway>,
+    pub(super) generations: Generations,
     pub(super) client: Arc<Client>,
     pub(super) background: JoinSet<()>,
     pub(super) cors_origins: Vec<String>,
@@ -32,8 +34,9 @@ pub struct App {
 }
 
 impl App {
-    /// Builds everything; binds nothing, sends nothing. Needs a tokio runtime.
+    /// Builds everything and opens the state; binds nothing, sends nothing. Needs a tokio runtime.
     pub fn build(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
+        let journal = Arc::new(EngineJournal::new(open_state(settings)?));
         let metrics = Arc::new(Metrics::new());
         let client = Arc::new(Client::new(client_options(settings), Arc::clone(&metrics))?);
         let upstream: Arc<dyn Upstream> = client.clone();
@@ -48,20 +51,22 @@ impl App {
         let mut background = JoinSet::new();
         background.spawn(watching);
         background.spawn(follow_credits(Arc::clone(&upstream)));
-        let generations = Generations::new(
+        let (generations, bookkeeping) = Generations::new(
             upstream,
             fetcher,
             watcher,
+            journal,
             generation_options(settings),
             Arc::clone(&metrics),
             clock.clone(),
         );
+        background.spawn(bookkeeping);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let guard =
             Guard::new(settings.evolink.allow_private_media).behind_proxy(settings.evolink.proxy.is_some());
         let gateway = Gateway::new(
             policy(settings)?,
-            generations,
+            generations.clone(),
             Converter::new(cores, DECODED_PIXELS_MAX),
             guard,
             server_options(settings),
@@ -70,11 +75,20 @@ impl App {
         );
         Ok(Self {
             gateway: Arc::new(gateway),
+            generations,
             client,
             background,
             cors_origins: settings.server.cors.origins.clone(),
             drain: settings.server.drain,
         })
+    }
+}
+
+/// The state's database. Redis is not there yet: its setting says so, and the embedded database stands in.
+fn open_state(settings: &Settings) -> Result<Engine, OpenError> {
+    match settings.state.store {
+        StateStore::Memory => Engine::in_memory(),
+        StateStore::Embedded | StateStore::Redis => Engine::open(&settings.state.path),
     }
 }
 

@@ -63,7 +63,7 @@ impl Demo {
             tokio::signal::ctrl_c().await.ok();
         };
         tokio::select! {
-            () = app.run(listeners, None, shutdown.clone()) => {}
+            served = app.run(listeners, None, shutdown.clone()) => served.map_err(|error| error.to_string())?,
             () = interrupted => {}
         }
         simulator.stop().await;
@@ -80,6 +80,7 @@ impl Demo {
                files_url: {simulator}\n  \
                allow_private_media: true\n  \
                poll: {{min: 200ms}}\n\
+             state: {{store: memory}}\n\
              teams:\n  - name: demo\n    keys: [{{name: demo, secret: {secret}}}]\n",
             listen = self.listen,
             secret = key.expose(),

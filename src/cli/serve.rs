@@ -62,10 +62,9 @@ async fn serve(reload: Reload, loaded: Loaded) -> Result<(), StartError> {
     let shutdown = Shutdown::new();
     let signals = signals(shutdown.clone(), Arc::clone(&reload.now));
     tokio::select! {
-        () = app.run(listeners, Some((reload, loaded)), shutdown) => {}
-        () = signals => {}
+        served = app.run(listeners, Some((reload, loaded)), shutdown) => served,
+        () = signals => Ok(()),
     }
-    Ok(())
 }
 
 fn announce(listeners: &Listeners) {

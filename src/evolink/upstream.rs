@@ -21,6 +21,11 @@ impl UpstreamKey {
         Self(format!("eg-{}", uuid::Uuid::new_v4().simple()))
     }
 
+    /// A key that was written down before.
+    pub fn kept(key: String) -> Self {
+        Self(key)
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

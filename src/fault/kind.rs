@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-/// What went wrong, as the client sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+use serde::{Deserialize, Serialize};
+
+/// What went wrong, as the client sees it. The names are kept across restarts: none is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FaultKind {
     InvalidKey,
     ModelNotAllowed,

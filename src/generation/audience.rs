@@ -48,6 +48,13 @@ pub(super) enum Withdrawal {
 }
 
 impl Audience {
+    /// Of a generation that was taken up after a restart: nobody waits.
+    pub(super) fn restored(promised: bool, begun: bool) -> Self {
+        let claim = if promised { Claim::Promised } else { Claim::None };
+        let purchase = if begun { Purchase::Begun } else { Purchase::Open };
+        Self(Mutex::new(Interest { waiting: 0, delivered: false, claim, purchase }))
+    }
+
     /// One more waits. False when the generation was given up or taken back.
     pub(super) fn enter(&self) -> bool {
         let mut interest = self.lock();

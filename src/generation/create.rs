@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::House;
 use super::model::Generation;
-use crate::evolink::{CallError, CreateBody, Proof, Refusal, Task, UpstreamKey, create_fault};
+use super::purchase::Purchase;
+use crate::evolink::{CallError, Proof, Refusal, Task, create_fault};
 use crate::fault::Fault;
 
 /// Longest wait for the answer to one try.
@@ -23,7 +24,8 @@ const PAUSE_FIRST: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(4);
 const PAUSE_MAX_IN_DOUBT: Duration = Duration::from_mins(1);
 
-/// Creates the task of one image.
+/// Creates the task of one image, which is written down already. One that an earlier process began is in doubt from
+/// the start.
 ///
 /// While the outcome is unknown for longer than `create_patience`, the generation is in doubt: its waiters are told,
 /// and the create goes on being asked within `idempotency_window`.
@@ -31,12 +33,19 @@ const PAUSE_MAX_IN_DOUBT: Duration = Duration::from_mins(1);
 /// # Errors
 /// What Evolink's refusal means for the client; `UpstreamUnavailable` when nothing was bought;
 /// `OutcomeUnknown` when the window is over.
-pub(super) async fn create(house: &House, generation: &Generation, body: CreateBody) -> Result<Task, Fault> {
-    let key = UpstreamKey::random();
-    let mut tries = Tries::new(house.options.create_patience, house.options.idempotency_window);
+pub(super) async fn create(
+    house: &House,
+    generation: &Generation,
+    purchase: &Purchase,
+) -> Result<Task, Fault> {
+    let mut tries = Tries::of(purchase, house.options.create_patience, house.options.idempotency_window);
+    if tries.maybe_bought && tries.began.elapsed() >= tries.window {
+        return Err(create_fault(&CallError::Timeout));
+    }
+    let key = &purchase.key;
     let mut doubt = None;
     loop {
-        match house.upstream.create(&key, body.clone(), tries.time_for_one()).await {
+        match house.upstream.create(key, purchase.body.clone(), tries.time_for_one()).await {
             Ok(task) => return Ok(task),
             Err(error) => {
                 let generation_id = generation.id();
@@ -78,8 +87,8 @@ struct Tries {
 }
 
 impl Tries {
-    fn new(patience: Duration, window: Duration) -> Self {
-        Self { began: Instant::now(), patience, window, count: 0, maybe_bought: false }
+    fn of(purchase: &Purchase, patience: Duration, window: Duration) -> Self {
+        Self { began: purchase.begun, patience, window, count: 0, maybe_bought: purchase.taken_up }
     }
 
     fn time_for_one(&self) -> Duration {
@@ -142,6 +151,12 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
     const WINDOW: Duration = Duration::from_hours(1);
+
+    impl Tries {
+        fn new(patience: Duration, window: Duration) -> Self {
+            Self { began: Instant::now(), patience, window, count: 0, maybe_bought: false }
+        }
+    }
 
     fn refused(refusal: Refusal, status: u16) -> CallError {
         CallError::Refused { refusal, status, code: String::new(), message: String::new() }

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{SetOnce, watch};
 use tokio::time::Instant;
 
 use super::audience::Audience;
+use super::journal::Admission;
 use super::pictures::Pictures;
 use super::progress::Progress;
 use crate::evolink::TaskId;
@@ -20,6 +21,21 @@ use crate::money::Credits;
 /// `gen_` and 32 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GenerationId(String);
+
+impl GenerationId {
+    fn random() -> Self {
+        Self(format!("gen_{}", uuid::Uuid::new_v4().simple()))
+    }
+
+    /// One that was written down before.
+    pub fn kept(id: String) -> Self {
+        Self(id)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl Borrow<str> for GenerationId {
     fn borrow(&self) -> &str {
@@ -141,8 +157,11 @@ pub struct Generation {
     id: GenerationId,
     owner: Owner,
     plan: Arc<Plan>,
+    /// In the past for one that was taken up after a restart.
     born: Instant,
-    created_unix: i64,
+    created_ms: i64,
+    /// Whether it is written down and may go on; or why not.
+    admission: SetOnce<Result<(), Fault>>,
     phase: watch::Sender<Phase>,
     /// Whether an image has or had a place upstream.
     placed: AtomicBool,
@@ -153,21 +172,56 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// `created_unix`: now, in seconds.
-    pub(super) fn new(plan: Arc<Plan>, owner: Owner, created_unix: i64) -> Self {
+    /// `created_ms`: now.
+    pub(super) fn new(plan: Arc<Plan>, owner: Owner, created_ms: i64) -> Self {
+        let admission = Admission { id: GenerationId::random(), owner, plan, created_ms };
+        Self::of(admission, Duration::ZERO, Audience::default())
+    }
+
+    /// One that was written down so long ago.
+    pub(super) fn kept(admission: Admission, age: Duration, audience: Audience) -> Self {
+        let generation = Self::of(admission, age, audience);
+        generation.admit(Ok(()));
+        generation
+    }
+
+    fn of(admission: Admission, age: Duration, audience: Audience) -> Self {
+        let Admission { id, owner, plan, created_ms } = admission;
+        let now = Instant::now();
         Self {
-            id: GenerationId(format!("gen_{}", uuid::Uuid::new_v4().simple())),
+            id,
             owner,
             progress: Progress::new(plan.count),
             plan,
-            born: Instant::now(),
-            created_unix,
+            born: now.checked_sub(age).unwrap_or(now),
+            created_ms,
+            admission: SetOnce::new(),
             phase: watch::Sender::new(Phase::Running),
             placed: AtomicBool::new(false),
             tasks: Mutex::default(),
-            audience: Audience::default(),
+            audience,
             pictures: Pictures::default(),
         }
+    }
+
+    /// What is written down before anything else is done.
+    pub(super) fn to_admission(&self) -> Admission {
+        Admission {
+            id: self.id.clone(),
+            owner: self.owner.clone(),
+            plan: Arc::clone(&self.plan),
+            created_ms: self.created_ms,
+        }
+    }
+
+    /// It is written down, or refused; the first word counts.
+    pub(super) fn admit(&self, outcome: Result<(), Fault>) {
+        self.admission.set(outcome).ok();
+    }
+
+    /// Waits until it is written down.
+    pub(super) async fn admitted(&self) -> Result<(), Fault> {
+        self.admission.wait().await.clone()
     }
 
     pub fn id(&self) -> &GenerationId {
@@ -180,7 +234,11 @@ impl Generation {
 
     /// When it was asked for, in seconds of Unix time.
     pub fn created_unix(&self) -> i64 {
-        self.created_unix
+        self.created_ms.div_euclid(1000)
+    }
+
+    pub(super) fn created_ms(&self) -> i64 {
+        self.created_ms
     }
 
     pub fn state(&self) -> State {

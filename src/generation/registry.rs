@@ -53,6 +53,18 @@ impl Registry {
         Ok(())
     }
 
+    /// Takes up one that ended before a restart, so long ago. They come latest first; false: there is no room for it,
+    /// nor for older ones.
+    pub(super) fn restore_ended(&mut self, generation: &Arc<Generation>, ended: Duration) -> bool {
+        let room = self.by_id.restore(generation, ended);
+        if room && generation.age() <= ORPHAN_AGE_MAX && self.count < self.max {
+            self.by_owner.entry(generation.owner().clone()).or_default().push(Arc::clone(generation));
+            self.count += 1;
+            self.tidy(generation);
+        }
+        room
+    }
+
     /// The oldest orphan (its last waiter left without the answer); for an automatic retry else the oldest of all.
     /// The caller is counted in as a waiter before anyone else can take the same orphan.
     pub(super) fn join(&mut self, owner: &Owner, automatic_retry: bool) -> Option<Arc<Generation>> {
@@ -85,6 +97,16 @@ impl Registry {
         let withdrawal = generation.audience.withdraw();
         self.tidy(&generation);
         Some((generation, withdrawal))
+    }
+
+    /// Puts those that were taken up into the order of their admission.
+    pub(super) fn sort(&mut self) {
+        self.by_owner.values_mut().for_each(|same| same.sort_by_key(|generation| generation.created_ms()));
+    }
+
+    /// One that could not be admitted.
+    pub(super) fn refuse(&mut self, generation: &Arc<Generation>) {
+        self.by_id.remove(&generation.owner().team, generation.id().as_str());
     }
 
     /// A generation has ended: from here on it is found by its id only for a while.

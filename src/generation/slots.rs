@@ -74,6 +74,12 @@ impl Slots {
         })
     }
 
+    /// A place for an image that runs upstream already, if there is one; it runs on without.
+    pub(super) fn take_over(&self, standing: &Standing<'_>) -> Option<Slot> {
+        standing.run();
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
     fn no_slot(&self) -> Fault {
         let waited = self.queue_timeout.as_secs();
         Fault::new(

@@ -14,6 +14,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use super::audience::Audience;
+use super::journal::{Note, StoredUpload};
+use super::scribe::Scribe;
 use crate::evolink::{
     CallError, FILE_QUOTA_FULL, FileId, Refusal, Upload, UploadLinks, UploadedFile, Upstream, upload_fault,
 };
@@ -45,6 +47,7 @@ pub(super) struct Uploads(Arc<Shelf>);
 
 struct Shelf {
     upstream: Arc<dyn Upstream>,
+    scribe: Scribe,
     tasks: TaskTracker,
     places: Semaphore,
     deletions: Semaphore,
@@ -66,15 +69,22 @@ struct Kept {
 }
 
 /// An uploaded picture, held until this is dropped.
+#[derive(Clone)]
 pub(super) struct Lease(Arc<Entry>);
 
 /// Nobody wanted the generation any more when its turn came: nothing is known of its pictures.
 struct GivenUp;
 
 impl Uploads {
-    pub(super) fn new(upstream: Arc<dyn Upstream>, tasks: TaskTracker, task_timeout: Duration) -> Self {
+    pub(super) fn new(
+        upstream: Arc<dyn Upstream>,
+        scribe: Scribe,
+        tasks: TaskTracker,
+        task_timeout: Duration,
+    ) -> Self {
         Self(Arc::new(Shelf {
             upstream,
+            scribe,
             tasks,
             places: Semaphore::new(UPLOADS_AT_ONCE_MAX),
             deletions: Semaphore::new(DELETIONS_AT_ONCE_MAX),
@@ -98,6 +108,34 @@ impl Uploads {
         leases.into_iter().collect()
     }
 
+    /// Holds a picture that an earlier process uploaded.
+    pub(super) fn restore(&self, upload: StoredUpload, now_ms: i64) -> Lease {
+        let StoredUpload { content, file, url, expires_ms } = upload;
+        let mut entries = self.0.entries();
+        let known = entries.get(&content).and_then(Weak::upgrade);
+        if let Some(known) = &known
+            && known.kept().is_some_and(|kept| kept.file.url == url)
+        {
+            return Lease(Arc::clone(known));
+        }
+        let left = Duration::from_millis(u64::try_from(expires_ms.saturating_sub(now_ms)).unwrap_or(0));
+        let file = UploadedFile { id: file, url, life: Some(left) };
+        let outcome = OnceCell::new_with(Some(Ok(Kept { file, expires: Instant::now() + left })));
+        let entry = Arc::new(Entry { shelf: Arc::clone(&self.0), content, outcome });
+        entries.insert(content, Arc::downgrade(&entry));
+        // First the lock, then `known`: the last of an entry takes the lock.
+        drop(entries);
+        Lease(entry)
+    }
+
+    /// Deletes files that an earlier process left, in the background.
+    pub(super) fn delete_all(&self, files: Vec<FileId>) {
+        for file in files {
+            let shelf = Arc::clone(&self.0);
+            self.0.tasks.spawn(async move { shelf.delete(&file).await });
+        }
+    }
+
     async fn lease(&self, audience: &Audience, input: InputFile) -> Result<Lease, Fault> {
         let entry = self.0.entry(input.picture().content);
         let upload = || self.0.upload(audience, &input);
@@ -109,6 +147,21 @@ impl Uploads {
     }
 }
 
+impl Lease {
+    /// What is written down of it.
+    pub(super) fn stored(&self, now_ms: i64) -> Option<StoredUpload> {
+        let Kept { file, expires } = self.0.kept()?;
+        let left = expires.saturating_duration_since(Instant::now());
+        let left = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
+        Some(StoredUpload {
+            content: self.0.content,
+            file: file.id.clone(),
+            url: file.url.clone(),
+            expires_ms: now_ms.saturating_add(left),
+        })
+    }
+}
+
 /// The fault of a generation that nobody wanted any more when its turn came; nobody sees it.
 pub(super) fn nobody_waits() -> Fault {
     Fault::new(FaultKind::Overloaded, "Nobody was waiting any more when the turn came.")
@@ -116,10 +169,7 @@ pub(super) fn nobody_waits() -> Fault {
 
 /// Where the leased pictures are, for the creates.
 pub(super) fn links(leases: &[Lease]) -> UploadLinks {
-    let link = |Lease(entry): &Lease| {
-        let kept = entry.outcome.get()?.as_ref().ok()?;
-        Some((entry.content, kept.file.url.clone()))
-    };
+    let link = |Lease(entry): &Lease| Some((entry.content, entry.kept()?.file.url.clone()));
     leases.iter().filter_map(link).collect()
 }
 
@@ -190,7 +240,9 @@ impl Shelf {
             tries += 1;
             match self.upstream.delete_file(file).await {
                 // what is not there needs no deleting
-                Ok(()) | Err(CallError::Missing | CallError::TaskNotFound) => return,
+                Ok(()) | Err(CallError::Missing | CallError::TaskNotFound) => {
+                    return self.scribe.note(Note::FileGone { file: file.clone() });
+                }
                 Err(error) if tries >= DELETION_TRIES_MAX => {
                     tracing::warn!(%file, %error, "an uploaded picture could not be deleted upstream; it expires there by itself");
                     return;
@@ -208,6 +260,10 @@ impl Shelf {
 }
 
 impl Entry {
+    fn kept(&self) -> Option<&Kept> {
+        self.outcome.get()?.as_ref().ok()
+    }
+
     fn is_usable(&self, life_min: Duration) -> bool {
         match self.outcome.get() {
             None => true,

@@ -5,8 +5,10 @@ use std::sync::{Arc, PoisonError};
 use tokio::time::Instant;
 
 use super::House;
+use super::journal::Note;
 use super::model::{Finished, Generation, Phase};
 use super::pictures::Delivered;
+use super::purchase::unwritten;
 use crate::fault::{Fault, FaultKind};
 
 /// One request's interest in a generation. Dropping it leaves the generation to itself: it goes on, and if nobody got
@@ -91,10 +93,17 @@ impl Waiter {
         )
     }
 
-    /// The client was answered with 202: it will come for the answer by the generation's id. Until then the generation
-    /// has its interest, and no repetition of the request is answered with it.
-    pub fn promise(self) {
+    /// The client is to be answered with 202: it will come for the answer by the generation's id. Until then the
+    /// generation has its interest, and no repetition of the request is answered with it. A promise holds over a
+    /// restart, so it is written down first.
+    ///
+    /// # Errors
+    /// `Overloaded` when it cannot be written down: nothing is promised.
+    pub async fn promise(self) -> Result<(), Fault> {
+        let note = Note::Promised { generation: self.generation.id().clone() };
+        self.house.journal.note(Arc::from([note])).await.map_err(|error| unwritten().with_cause(error))?;
         self.generation.audience.promise();
+        Ok(())
     }
 
     /// The client has the whole answer.

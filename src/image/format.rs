@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The file formats the gateway reads and writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     Png,
     Jpeg,
@@ -37,7 +40,8 @@ impl Format {
 }
 
 /// `output_compression`: 0 (smallest file) to 100 (best picture).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
 pub struct Compression(u8);
 
 impl Compression {
@@ -51,8 +55,23 @@ impl Compression {
     }
 }
 
+impl TryFrom<u64> for Compression {
+    type Error = &'static str;
+
+    fn try_from(percent: u64) -> Result<Self, Self::Error> {
+        Self::new(percent).ok_or("a compression above 100")
+    }
+}
+
+impl From<Compression> for u64 {
+    fn from(compression: Compression) -> Self {
+        compression.0.into()
+    }
+}
+
 /// `background`. `auto` is the model's choice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Background {
     Auto,
     Opaque,
@@ -76,7 +95,8 @@ impl Background {
 }
 
 /// `quality` as a client may write it: OpenAI's names of today and of the dall-e models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Quality {
     Auto,
     Standard,
@@ -117,9 +137,11 @@ impl fmt::Display for Quality {
 }
 
 /// `response_format`: the picture itself in base64, or a link to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Delivery {
+    #[serde(rename = "b64_json")]
     Base64,
+    #[serde(rename = "url")]
     Url,
 }
 

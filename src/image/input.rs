@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Format, Pixels};
 
 /// SHA-256 of a picture's bytes: the name under which it is uploaded once and found again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ContentHash([u8; 32]);
 
 impl ContentHash {
@@ -24,6 +26,30 @@ impl ContentHash {
     }
 }
 
+impl From<ContentHash> for String {
+    fn from(content: ContentHash) -> Self {
+        content.to_string()
+    }
+}
+
+impl TryFrom<String> for ContentHash {
+    type Error = &'static str;
+
+    /// Of 64 lower-case hex digits.
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let wrong = "no SHA-256 in hexadecimal";
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(wrong);
+        }
+        for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
+            let digits = text.get(at..at + 2).ok_or(wrong)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
 impl fmt::Display for ContentHash {
     /// 64 lower-case hex digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,7 +58,7 @@ impl fmt::Display for ContentHash {
 }
 
 /// What is known of a picture that came with a request. Its bytes are kept elsewhere, under `content`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct InputPicture {
     pub content: ContentHash,
     /// Length of the file.
@@ -46,7 +72,8 @@ pub struct InputPicture {
 }
 
 /// A reference picture or a mask.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Reference {
     /// An http or https link that upstream opens itself.
     Link(String),

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Background, Compression, Delivery, Format, Pixels, Quality, Reference, Tier};
 use crate::money::Credits;
 
 /// A request made definite: nothing left to decide. Made by `catalog`, run by `generation`.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// Plans are kept across restarts and versions in their serde form: a field that is added takes `#[serde(default)]`, and
+/// none changes its meaning.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Sent once per image: the models' own `n` is not to be relied on.
     pub task: TaskSpec,
@@ -23,8 +27,10 @@ pub struct Plan {
     /// The picture upstream is expected to make.
     pub expected: Pixels,
     /// How long such tasks take by upstream's word, shortest and longest.
+    #[serde(with = "millis::pair")]
     pub typical: (Duration, Duration),
     /// The model's own limit after which a task's waiters are told, where it differs from the gateway's.
+    #[serde(with = "millis::option", default)]
     pub task_timeout: Option<Duration>,
     /// The effective background, echoed in the answer.
     pub background: Background,
@@ -37,7 +43,7 @@ pub struct Plan {
 }
 
 /// One upstream task.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskSpec {
     pub model: String,
     pub prompt: String,
@@ -49,7 +55,7 @@ pub struct TaskSpec {
 }
 
 /// The form a picture is handed over in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Form {
     pub format: Format,
     pub compression: Option<Compression>,
@@ -58,7 +64,7 @@ pub struct Form {
 }
 
 /// Tasks that take about the same time: what durations are learned by and metrics are labelled with.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TaskClass {
     pub model: String,
     pub quality: Quality,
@@ -66,7 +72,7 @@ pub struct TaskClass {
 }
 
 /// Expected token counts of one request.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenEstimate {
     /// The prompt's, once.
     pub input_text: u64,
@@ -74,4 +80,50 @@ pub struct TokenEstimate {
     pub input_image: u64,
     /// Of one image.
     pub output: u64,
+}
+
+/// Durations are kept in whole milliseconds.
+mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    fn of(time: Duration) -> u64 {
+        u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) mod pair {
+        use super::{Deserialize, Deserializer, Duration, Serialize, Serializer, of};
+
+        pub(in super::super) fn serialize<S: Serializer>(
+            (shortest, longest): &(Duration, Duration),
+            to: S,
+        ) -> Result<S::Ok, S::Error> {
+            (of(*shortest), of(*longest)).serialize(to)
+        }
+
+        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+            from: D,
+        ) -> Result<(Duration, Duration), D::Error> {
+            let (shortest, longest) = <(u64, u64)>::deserialize(from)?;
+            Ok((Duration::from_millis(shortest), Duration::from_millis(longest)))
+        }
+    }
+
+    pub(super) mod option {
+        use super::{Deserialize, Deserializer, Duration, Serialize, Serializer, of};
+
+        pub(in super::super) fn serialize<S: Serializer>(
+            time: &Option<Duration>,
+            to: S,
+        ) -> Result<S::Ok, S::Error> {
+            time.map(of).serialize(to)
+        }
+
+        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+            from: D,
+        ) -> Result<Option<Duration>, D::Error> {
+            Ok(Option::<u64>::deserialize(from)?.map(Duration::from_millis))
+        }
+    }
 }

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// Width and height in pixels, both at least 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pixels {
     pub width: u32,
     pub height: u32,
@@ -77,13 +79,19 @@ impl fmt::Display for Ratio {
 }
 
 /// A resolution tier, as Evolink's models name them; 1K, 2K and 4K are also the steps of `limits.max_resolution`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Tier {
+    #[serde(rename = "0.5K")]
     K0_5,
+    #[serde(rename = "1K")]
     K1,
+    #[serde(rename = "1.5K")]
     K1_5,
+    #[serde(rename = "2K")]
     K2,
+    #[serde(rename = "3K")]
     K3,
+    #[serde(rename = "4K")]
     K4,
 }
 

@@ -7,8 +7,8 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use rusqlite::Connection;
@@ -33,8 +33,17 @@ pub struct Engine(Arc<Handle>);
 
 #[derive(Debug)]
 struct Handle {
-    queue: mpsc::Sender<Box<dyn Job>>,
+    way: Way,
     works: Arc<AtomicBool>,
+}
+
+/// How writes reach the database.
+#[derive(Debug)]
+enum Way {
+    /// By the writer's thread, since a disk takes its time.
+    Queue(mpsc::Sender<Box<dyn Job>>),
+    /// At once: memory does not make anybody wait, and a test's paused time does not wait for other threads.
+    Here(Mutex<Writer>),
 }
 
 impl Engine {
@@ -53,17 +62,19 @@ impl Engine {
         let path = PathBuf::from(":memory:");
         let database = |error| OpenError::Database { path: path.clone(), error };
         let mut connection = Connection::open_in_memory().map_err(database)?;
+        connection.execute_batch("PRAGMA foreign_keys = ON;").map_err(database)?;
         schema::upgrade(&mut connection).map_err(database)?;
-        Self::start(connection, None).map_err(|error| OpenError::Folder { path: path.clone(), error })
+        let writer = Writer::new(connection, None);
+        let works = Arc::clone(&writer.works);
+        Ok(Self(Arc::new(Handle { way: Way::Here(Mutex::new(writer)), works })))
     }
 
     fn start(connection: Connection, lock: Option<File>) -> std::io::Result<Self> {
-        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
-        let works = Arc::new(AtomicBool::new(true));
-        let writer = Writer { connection, jobs, works: Arc::clone(&works), _lock: lock };
-        thread::Builder::new().name("state-writer".to_owned()).spawn(move || writer.run())?;
-        Ok(Self(Arc::new(Handle { queue, works })))
+        let writer = Writer::new(connection, lock);
+        let works = Arc::clone(&writer.works);
+        thread::Builder::new().name("state-writer".to_owned()).spawn(move || writer.run(jobs))?;
+        Ok(Self(Arc::new(Handle { way: Way::Queue(queue), works })))
     }
 
     /// Whether the last commit was kept.
@@ -80,11 +91,16 @@ impl Engine {
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Write { work: Some(work), outcome: None, reply };
-        self.0.queue.try_send(Box::new(job)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
-        })?;
+        let job = Box::new(Write { work: Some(work), outcome: None, reply });
+        match &self.0.way {
+            Way::Queue(queue) => queue.try_send(job).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+            })?,
+            Way::Here(writer) => {
+                writer.lock().unwrap_or_else(PoisonError::into_inner).commit_all(&mut vec![job]);
+            }
+        }
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 }
@@ -165,23 +181,32 @@ where
     }
 }
 
+#[derive(Debug)]
 struct Writer {
     connection: Connection,
-    jobs: mpsc::Receiver<Box<dyn Job>>,
     works: Arc<AtomicBool>,
     /// Unlocked by being closed.
     _lock: Option<File>,
 }
 
 impl Writer {
-    fn run(mut self) {
+    fn new(connection: Connection, lock: Option<File>) -> Self {
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        Self { connection, works: Arc::new(AtomicBool::new(true)), _lock: lock }
+    }
+
+    fn run(self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
         let mut group = Vec::with_capacity(GROUP_MAX);
-        while self.jobs.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
-            let committed = self.commit(&mut group);
-            self.works.store(committed.is_ok(), Ordering::Relaxed);
-            for job in group.drain(..) {
-                job.answer(committed.clone());
-            }
+        while jobs.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
+            self.commit_all(&mut group);
+        }
+    }
+
+    fn commit_all(&self, group: &mut Vec<Box<dyn Job>>) {
+        let committed = self.commit(group);
+        self.works.store(committed.is_ok(), Ordering::Relaxed);
+        for job in group.drain(..) {
+            job.answer(committed.clone());
         }
     }
 

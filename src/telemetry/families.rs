@@ -105,6 +105,8 @@ families! {
     credits_total: CounterVec = ["team", "model"];
     /// Requests that joined a generation instead of buying another.
     joined_requests_total: IntCounter;
+    /// Generations of an earlier process that were taken up at the start, since they had not ended.
+    recovered_generations_total: IntCounter;
     /// Calls made upstream, by HTTP status or by what broke (connect, timeout, broken, refused).
     upstream_requests_total: IntCounterVec = ["call", "status"];
     /// Seconds an upstream call took, its body included.

@@ -105,6 +105,11 @@ impl Metrics {
         self.families.joined_requests_total.inc();
     }
 
+    /// A generation of an earlier process was taken up.
+    pub fn recovered(&self) {
+        self.families.recovered_generations_total.inc();
+    }
+
     /// An upstream call ended, its body included.
     pub fn upstream(&self, call: Call, status: CallStatus, seconds: f64) {
         let labels = [call.name(), status.label()];

@@ -65,6 +65,21 @@ impl ById {
         self.forget_old();
     }
 
+    /// One that ended so long ago, before all that are there. False when there is no room.
+    pub(super) fn restore(&mut self, generation: &Arc<Generation>, ended: Duration) -> bool {
+        let bytes = bytes_of(generation);
+        let room = self.ended.len() < self.max && self.ended_bytes + bytes <= ENDED_BYTES_MAX;
+        if let Some(at) = Instant::now().checked_sub(ended)
+            && room
+        {
+            let id = generation.id().clone();
+            self.all.insert(id.clone(), Arc::clone(generation));
+            self.ended_bytes += bytes;
+            self.ended.push_front(Ended { id, at, bytes });
+        }
+        room
+    }
+
     fn forget_old(&mut self) {
         while let Some(oldest) = self.ended.front() {
             let crowded = self.ended.len() > self.max || self.ended_bytes > ENDED_BYTES_MAX;

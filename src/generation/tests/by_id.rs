@@ -14,10 +14,10 @@ fn id_of(waiter: &Waiter) -> String {
 #[tokio::test(start_paused = true)]
 async fn what_was_promised_is_made_without_a_waiter_and_found_by_its_id() {
     let bench = Bench::new();
-    let waiter = bench.begin(&plan("a fox", 1, &[]), &[]);
+    let waiter = bench.begin(&plan("a fox", 1, &[]), &[]).await;
     assert_eq!(waiter.generation().created_unix(), 1_800_000_000);
     let id = id_of(&waiter);
-    waiter.promise();
+    waiter.promise().await.unwrap();
     after(30 * SECOND).await;
     assert_eq!(bench.script().creates.len(), 1);
     assert!(bench.generations.find("other", &id).is_none() && bench.find("gen_unknown").is_none());
@@ -32,25 +32,25 @@ async fn what_was_promised_is_made_without_a_waiter_and_found_by_its_id() {
 async fn what_was_promised_answers_no_repetition() {
     let bench = Bench::new();
     let fox = plan("a fox", 1, &[]);
-    bench.begin(&fox, &[]).promise();
+    bench.begin(&fox, &[]).await.promise().await.unwrap();
     after(SECOND).await;
-    let second = bench.begin(&fox, &[]);
+    let second = bench.begin(&fox, &[]).await;
     assert!(!second.joined(), "while it runs");
-    second.promise();
+    second.promise().await.unwrap();
     after(30 * SECOND).await;
-    assert!(!bench.begin(&fox, &[]).joined(), "after its end");
+    assert!(!bench.begin(&fox, &[]).await.joined(), "after its end");
     let orphan = plan("a bear", 1, &[]);
-    let first = bench.begin(&orphan, &[]);
+    let first = bench.begin(&orphan, &[]).await;
     after(SECOND).await;
     drop(first);
-    assert!(bench.begin(&orphan, &[]).joined(), "one without a promise does");
+    assert!(bench.begin(&orphan, &[]).await.joined(), "one without a promise does");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_orphan_delivered_by_its_id_answers_no_repetition_but_stays_found() {
     let bench = Bench::new();
     let fox = plan("a fox", 1, &[]);
-    let waiter = bench.begin(&fox, &[]);
+    let waiter = bench.begin(&fox, &[]).await;
     let id = id_of(&waiter);
     after(SECOND).await;
     drop(waiter);
@@ -60,14 +60,14 @@ async fn an_orphan_delivered_by_its_id_answers_no_repetition_but_stays_found() {
     let mut waiter = bench.find(&id).unwrap();
     waiter.finished(soon()).await.unwrap();
     waiter.answered();
-    assert!(!bench.begin(&fox, &[]).joined());
+    assert!(!bench.begin(&fox, &[]).await.joined());
     assert!(bench.find(&id).is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_ended_generation_is_found_for_the_time_of_replay() {
     let bench = Bench::with(Options { replay: 5 * MINUTE, ..options() });
-    let mut waiter = bench.begin(&plan("a fox", 1, &[]), &[]);
+    let mut waiter = bench.begin(&plan("a fox", 1, &[]), &[]).await;
     let id = id_of(&waiter);
     waiter.finished(soon()).await.unwrap();
     waiter.answered();
@@ -81,9 +81,9 @@ async fn an_ended_generation_is_found_for_the_time_of_replay() {
 async fn what_is_taken_back_with_nobody_waiting_is_cancelled_upstream() {
     let bench = Bench::new();
     bench.script().tasks_take = [SECOND, 10 * MINUTE].into();
-    let waiter = bench.begin(&plan("a fox", 3, &[]), &[]);
+    let waiter = bench.begin(&plan("a fox", 3, &[]), &[]).await;
     let id = id_of(&waiter);
-    waiter.promise();
+    waiter.promise().await.unwrap();
     after(20 * SECOND).await;
     assert!(!bench.generations.detach("other", &id));
     assert!(bench.generations.detach("design", &id));
@@ -101,9 +101,9 @@ async fn what_is_taken_back_with_nobody_waiting_is_cancelled_upstream() {
 async fn a_cancel_that_upstream_refuses_leaves_the_task_watched_to_its_end() {
     let bench = Bench::new();
     bench.script().refuses_cancels = true;
-    let waiter = bench.begin(&plan("a fox", 1, &[]), &[]);
+    let waiter = bench.begin(&plan("a fox", 1, &[]), &[]).await;
     let id = id_of(&waiter);
-    waiter.promise();
+    waiter.promise().await.unwrap();
     after(SECOND).await;
     bench.generations.detach("design", &id);
     after(SECOND).await;
@@ -117,12 +117,12 @@ async fn a_cancel_that_upstream_refuses_leaves_the_task_watched_to_its_end() {
 async fn what_is_taken_back_while_somebody_waits_goes_on_for_him() {
     let bench = Bench::new();
     let fox = plan("a fox", 1, &[]);
-    let mut waiter = bench.begin(&fox, &[]);
+    let mut waiter = bench.begin(&fox, &[]).await;
     let id = id_of(&waiter);
     after(SECOND).await;
     assert!(bench.generations.detach("design", &id));
     assert!(bench.find(&id).is_none());
-    let retry = bench.generations.begin(Arc::clone(&fox), owner(&fox), Vec::new(), true).unwrap();
+    let retry = bench.generations.begin(Arc::clone(&fox), owner(&fox), Vec::new(), true).await.unwrap();
     assert!(!retry.joined(), "nobody new may come");
     assert!(waiter.finished(soon()).await.is_ok());
     drop((waiter, retry));
@@ -133,13 +133,13 @@ async fn what_is_taken_back_while_somebody_waits_goes_on_for_him() {
 #[tokio::test(start_paused = true)]
 async fn what_is_taken_back_in_the_queue_buys_nothing() {
     let bench = Bench::with(Options { max_tasks: 1, ..options() });
-    let _first = bench.begin(&plan("a fox", 1, &[]), &[]);
+    let _first = bench.begin(&plan("a fox", 1, &[]), &[]).await;
     after(SECOND).await;
-    let second = bench.begin(&plan("a bear", 1, &[]), &[]);
+    let second = bench.begin(&plan("a bear", 1, &[]), &[]).await;
     after(SECOND).await;
     assert_eq!(second.generation().state(), State::Queued);
     let id = id_of(&second);
-    second.promise();
+    second.promise().await.unwrap();
     assert!(bench.generations.detach("design", &id));
     after(MINUTE).await;
     let script = bench.script();
@@ -149,9 +149,9 @@ async fn what_is_taken_back_in_the_queue_buys_nothing() {
 #[tokio::test(start_paused = true)]
 async fn the_images_of_what_was_cancelled_that_wait_for_a_place_are_not_bought() {
     let bench = Bench::with(Options { max_tasks: 1, ..options() });
-    let waiter = bench.begin(&plan("a fox", 3, &[]), &[]);
+    let waiter = bench.begin(&plan("a fox", 3, &[]), &[]).await;
     let id = id_of(&waiter);
-    waiter.promise();
+    waiter.promise().await.unwrap();
     after(SECOND).await;
     bench.generations.detach("design", &id);
     after(5 * MINUTE).await;
@@ -163,9 +163,9 @@ async fn the_images_of_what_was_cancelled_that_wait_for_a_place_are_not_bought()
 async fn a_create_under_way_when_it_is_taken_back_is_cancelled_once_its_task_is_known() {
     let bench = Bench::new();
     bench.script().creates_take = 5 * SECOND;
-    let waiter = bench.begin(&plan("a fox", 1, &[]), &[]);
+    let waiter = bench.begin(&plan("a fox", 1, &[]), &[]).await;
     let id = id_of(&waiter);
-    waiter.promise();
+    waiter.promise().await.unwrap();
     after(SECOND).await;
     bench.generations.detach("design", &id);
     after(SECOND).await;
@@ -178,8 +178,8 @@ async fn a_create_under_way_when_it_is_taken_back_is_cancelled_once_its_task_is_
 async fn the_state_follows_the_generation() {
     let bench = Bench::with(Options { max_tasks: 1, ..options() });
     bench.script().create_errors = std::iter::repeat_n(CallError::Timeout, 10).collect();
-    let mut first = bench.begin(&plan("a fox", 1, &[]), &[]);
-    let mut second = bench.begin(&plan("a bear", 1, &[]), &[]);
+    let mut first = bench.begin(&plan("a fox", 1, &[]), &[]).await;
+    let mut second = bench.begin(&plan("a bear", 1, &[]), &[]).await;
     after(SECOND).await;
     assert_eq!([&first, &second].map(|waiter| waiter.generation().state()), [State::Running, State::Queued]);
     let doubt = first.finished(soon()).await.unwrap_err();
@@ -200,7 +200,7 @@ async fn a_refused_create_is_a_failed_state() {
         message: String::new(),
     };
     bench.script().create_errors = [refused].into();
-    let mut waiter = bench.begin(&plan("a crow", 1, &[]), &[]);
+    let mut waiter = bench.begin(&plan("a crow", 1, &[]), &[]).await;
     assert!(waiter.finished(soon()).await.is_err());
     assert_eq!(waiter.generation().state(), State::Failed);
     let states = [State::Queued, State::Running, State::InDoubt, State::Done, State::Failed];
@@ -212,7 +212,7 @@ async fn progress_is_what_the_looks_tell_and_never_falls() {
     let bench = Bench::new();
     bench.script().tasks_take = [30 * SECOND].into();
     bench.script().told = [0, 0, 30, 50, 10, 10, 70, 90].into();
-    let mut waiter = bench.begin(&plan("a fox", 2, &[]), &[]);
+    let mut waiter = bench.begin(&plan("a fox", 2, &[]), &[]).await;
     let mut progress = waiter.generation().watch_progress();
     let mut seen = vec![*progress.borrow_and_update()];
     let following = async {

@@ -15,6 +15,7 @@ use crate::evolink::{CallError, CallFuture, Credit, FileId, Task, TaskId, TaskSt
 use crate::evolink::{Upload, UploadedFile, UpstreamKey};
 use crate::image::{ContentHash, Fingerprint, Format, ImageRequest, InputPicture, Pixels, Reference};
 use crate::media::FetchOptions;
+use crate::store::{Engine, EngineJournal};
 
 /// What upstream does, and what it was asked.
 #[derive(Default)]
@@ -178,7 +179,11 @@ pub(in crate::generation) fn house(
     owner.spawn(loops);
     let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
     let clock = Clock::fixed(1_800_000_000);
-    (Generations::new(upstream, fetcher, watcher, options, Arc::clone(metrics), clock), owner)
+    let journal = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
+    let (generations, bookkeeping) =
+        Generations::new(upstream, fetcher, watcher, journal, options, Arc::clone(metrics), clock);
+    owner.spawn(bookkeeping);
+    (generations, owner)
 }
 
 pub(in crate::generation) struct Bench {
@@ -204,8 +209,8 @@ impl Bench {
         self.fake.script()
     }
 
-    pub(in crate::generation) fn begin(&self, plan: &Arc<Plan>, inputs: &[InputFile]) -> Waiter {
-        self.generations.begin(Arc::clone(plan), owner(plan), inputs.to_vec(), false).unwrap()
+    pub(in crate::generation) async fn begin(&self, plan: &Arc<Plan>, inputs: &[InputFile]) -> Waiter {
+        self.generations.begin(Arc::clone(plan), owner(plan), inputs.to_vec(), false).await.unwrap()
     }
 
     pub(in crate::generation) fn find(&self, id: &str) -> Option<Waiter> {

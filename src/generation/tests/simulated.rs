@@ -14,6 +14,7 @@ use crate::evolink::{self, Client};
 use crate::image::Reference;
 use crate::media::FetchOptions;
 use crate::simulator::{self, Simulator};
+use crate::store::{Engine, EngineJournal};
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -47,12 +48,15 @@ impl Bench {
         let mut owner = JoinSet::new();
         owner.spawn(loops);
         let fetcher = Fetcher::new(FetchOptions { allow_private: true, ..FetchOptions::default() }).unwrap();
-        let generations = Generations::new(upstream, fetcher, watcher, options(), metrics, Clock::system());
+        let journal = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
+        let (generations, bookkeeping) =
+            Generations::new(upstream, fetcher, watcher, journal, options(), metrics, Clock::system());
+        owner.spawn(bookkeeping);
         Self { simulator, generations, _watching: owner }
     }
 
-    fn begin(&self, plan: &Arc<Plan>, inputs: Vec<InputFile>) -> Waiter {
-        self.generations.begin(Arc::clone(plan), owner(plan), inputs, false).unwrap()
+    async fn begin(&self, plan: &Arc<Plan>, inputs: Vec<InputFile>) -> Waiter {
+        self.generations.begin(Arc::clone(plan), owner(plan), inputs, false).await.unwrap()
     }
 
     /// Files the account has now.
@@ -95,7 +99,7 @@ async fn pictures_reach_the_task_whole_and_are_gone_after_it() {
     let (picture, mask) = (png(false), png(true));
     let mut edit = Plan::clone(&plan("a fox", 2, std::slice::from_ref(&picture)));
     edit.task.mask = Some(Reference::Picture(*mask.picture()));
-    let mut waiter = bench.begin(&Arc::new(edit), vec![picture, mask]);
+    let mut waiter = bench.begin(&Arc::new(edit), vec![picture, mask]).await;
     let id = waiter.generation().id().to_string();
     // The simulator opens both and compares them: what arrived cut would fail here.
     let finished = waiter.finished(Instant::now() + PATIENCE).await.unwrap();
@@ -117,7 +121,7 @@ async fn an_upload_whose_answer_was_lost_is_not_made_again() {
     let bench = Bench::start().await;
     bench.simulator.script("files:lost*1".parse().unwrap());
     let picture = png(false);
-    let mut waiter = bench.begin(&plan("a fox", 1, std::slice::from_ref(&picture)), vec![picture]);
+    let mut waiter = bench.begin(&plan("a fox", 1, std::slice::from_ref(&picture)), vec![picture]).await;
     waiter.finished(Instant::now() + PATIENCE).await.unwrap();
     assert_eq!(bench.simulator.ledger().totals.uploads, 1);
     bench.until_files(0).await;
@@ -128,7 +132,7 @@ async fn a_full_account_buys_nothing() {
     let bench = Bench::start().await;
     bench.simulator.script("files:quota".parse().unwrap());
     let picture = png(false);
-    let mut waiter = bench.begin(&plan("a fox", 1, std::slice::from_ref(&picture)), vec![picture]);
+    let mut waiter = bench.begin(&plan("a fox", 1, std::slice::from_ref(&picture)), vec![picture]).await;
     let fault = waiter.finished(Instant::now() + PATIENCE).await.unwrap_err();
     assert_eq!((fault.status(), fault.code()), (503, "upstream_unavailable"));
     let totals = bench.simulator.ledger().totals;
@@ -138,9 +142,9 @@ async fn a_full_account_buys_nothing() {
 #[tokio::test]
 async fn what_is_taken_back_is_cancelled_and_refunded_upstream() {
     let bench = Bench::start().await;
-    let waiter = bench.begin(&plan("a fox [latency:600s]", 1, &[]), Vec::new());
+    let waiter = bench.begin(&plan("a fox [latency:600s]", 1, &[]), Vec::new()).await;
     let id = waiter.generation().id().to_string();
-    waiter.promise();
+    waiter.promise().await.unwrap();
     let done = async |what: &dyn Fn(&simulator::LedgerView) -> bool| {
         while !what(&bench.simulator.ledger()) {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -26,8 +26,9 @@ async fn a_picture_of_two_generations_is_uploaded_once_and_deleted_after_the_las
     bench.script().uploads_take = 2 * SECOND;
     bench.script().tasks_take = [5 * SECOND, 40 * SECOND].into();
     let fox = picture("a fox's face");
-    let mut first = bench.begin(&plan("in oil", 1, std::slice::from_ref(&fox)), std::slice::from_ref(&fox));
-    let mut second = bench.begin(&plan("in ink", 1, std::slice::from_ref(&fox)), &[fox]);
+    let mut first =
+        bench.begin(&plan("in oil", 1, std::slice::from_ref(&fox)), std::slice::from_ref(&fox)).await;
+    let mut second = bench.begin(&plan("in ink", 1, std::slice::from_ref(&fox)), &[fox]).await;
     first.finished(soon()).await.unwrap();
     after(SECOND).await;
     {
@@ -46,7 +47,7 @@ async fn a_picture_of_two_generations_is_uploaded_once_and_deleted_after_the_las
 async fn a_picture_given_twice_is_uploaded_once() {
     let bench = Bench::new();
     let both = [picture("a fox"), picture("a fox")];
-    bench.begin(&plan("two foxes", 2, &both), &both).finished(soon()).await.unwrap();
+    bench.begin(&plan("two foxes", 2, &both), &both).await.finished(soon()).await.unwrap();
     after(SECOND).await;
     let script = bench.script();
     assert_eq!((script.uploads.len(), script.deletions.len(), script.creates.len()), (1, 1, 2));
@@ -57,7 +58,7 @@ async fn a_failing_upload_is_tried_again_under_its_name() {
     let bench = Bench::new();
     bench.script().upload_errors = [down(), CallError::Timeout].into();
     let fox = [picture("a fox")];
-    bench.begin(&plan("in oil", 1, &fox), &fox).finished(soon()).await.unwrap();
+    bench.begin(&plan("in oil", 1, &fox), &fox).await.finished(soon()).await.unwrap();
     let script = bench.script();
     assert_eq!(script.uploads.len(), 3);
     assert!(script.uploads.iter().all(|name| *name == script.uploads[0]));
@@ -68,7 +69,10 @@ async fn a_failed_upload_answers_who_waited_for_it_and_nobody_after() {
     let bench = Bench::new();
     bench.script().upload_errors = [down(), down(), down()].into();
     let fox = [picture("a fox")];
-    let mut waiters = ["in oil", "in ink"].map(|prompt| bench.begin(&plan(prompt, 2, &fox), &fox));
+    let mut waiters = [
+        bench.begin(&plan("in oil", 2, &fox), &fox).await,
+        bench.begin(&plan("in ink", 2, &fox), &fox).await,
+    ];
     for waiter in &mut waiters {
         let fault = waiter.finished(soon()).await.unwrap_err();
         assert_eq!((fault.status(), fault.code()), (503, "upstream_unavailable"));
@@ -76,7 +80,7 @@ async fn a_failed_upload_answers_who_waited_for_it_and_nobody_after() {
     }
     assert_eq!(bench.script().uploads.len(), 3);
     assert!(bench.script().creates.is_empty());
-    bench.begin(&plan("in oil", 1, &fox), &fox).finished(soon()).await.unwrap();
+    bench.begin(&plan("in oil", 1, &fox), &fox).await.finished(soon()).await.unwrap();
     assert_eq!(bench.script().uploads.len(), 4);
 }
 
@@ -85,7 +89,7 @@ async fn a_refused_picture_is_tried_once_and_what_came_with_it_is_deleted() {
     let bench = Bench::new();
     bench.script().upload_errors = [refused()].into();
     let both = [picture("a text"), picture("a fox")];
-    let fault = bench.begin(&plan("in oil", 1, &both), &both).finished(soon()).await.unwrap_err();
+    let fault = bench.begin(&plan("in oil", 1, &both), &both).await.finished(soon()).await.unwrap_err();
     assert_eq!((fault.status(), fault.code()), (400, "invalid_image"));
     after(SECOND).await;
     let script = bench.script();
@@ -97,7 +101,7 @@ async fn a_pause_that_upstream_asks_for_is_kept() {
     let bench = Bench::new();
     bench.script().upload_errors = [CallError::Busy { retry_after: Some(30 * SECOND) }].into();
     let fox = [picture("a fox")];
-    let waiter = bench.begin(&plan("in oil", 1, &fox), &fox);
+    let waiter = bench.begin(&plan("in oil", 1, &fox), &fox).await;
     after(29 * SECOND).await;
     assert_eq!(bench.script().uploads.len(), 1);
     after(2 * SECOND).await;
@@ -109,7 +113,7 @@ async fn an_overdue_generation_still_holds_its_picture() {
     let bench = Bench::new();
     bench.script().tasks_take = [20 * MINUTE].into();
     let fox = [picture("a fox")];
-    let mut waiter = bench.begin(&plan("in oil", 1, &fox), &fox);
+    let mut waiter = bench.begin(&plan("in oil", 1, &fox), &fox).await;
     assert_eq!(waiter.finished(soon()).await.unwrap_err().code(), "generation_timeout");
     drop(waiter);
     after(15 * MINUTE).await;
@@ -123,7 +127,7 @@ async fn a_generation_in_doubt_still_holds_its_picture() {
     let bench = Bench::new();
     bench.script().create_errors = std::iter::repeat_n(CallError::Timeout, 12).collect();
     let fox = [picture("a fox")];
-    let mut waiter = bench.begin(&plan("in oil", 1, &fox), &fox);
+    let mut waiter = bench.begin(&plan("in oil", 1, &fox), &fox).await;
     assert_eq!(waiter.finished(soon()).await.unwrap_err().code(), "upstream_outcome_unknown");
     drop(waiter);
     after(2 * MINUTE).await;
@@ -137,7 +141,7 @@ async fn a_generation_in_doubt_still_holds_its_picture() {
 async fn what_nobody_waits_for_is_not_uploaded() {
     let bench = Bench::new();
     let fox = [picture("a fox")];
-    drop(bench.begin(&plan("in oil", 1, &fox), &fox));
+    drop(bench.begin(&plan("in oil", 1, &fox), &fox).await);
     after(MINUTE).await;
     let script = bench.script();
     assert_eq!((script.uploads.len(), script.creates.len()), (0, 0));
@@ -147,7 +151,7 @@ async fn what_nobody_waits_for_is_not_uploaded() {
 async fn what_was_promised_is_uploaded() {
     let bench = Bench::new();
     let fox = [picture("a fox")];
-    bench.begin(&plan("in oil", 1, &fox), &fox).promise();
+    bench.begin(&plan("in oil", 1, &fox), &fox).await.promise().await.unwrap();
     after(MINUTE).await;
     let script = bench.script();
     assert_eq!((script.uploads.len(), script.creates.len(), script.deletions.len()), (1, 1, 1));
@@ -158,10 +162,10 @@ async fn a_repetition_that_joins_uploads_nothing() {
     let bench = Bench::new();
     let fox = [picture("a fox")];
     let oil = plan("in oil", 1, &fox);
-    let first = bench.begin(&oil, &fox);
+    let first = bench.begin(&oil, &fox).await;
     after(SECOND).await;
     drop(first);
-    let mut again = bench.begin(&oil, &fox);
+    let mut again = bench.begin(&oil, &fox).await;
     assert!(again.joined() && again.finished(soon()).await.is_ok());
     assert_eq!(bench.script().uploads.len(), 1);
 }
@@ -171,12 +175,12 @@ async fn uploads_are_bounded_and_one_that_was_given_up_in_the_queue_is_left_to_w
     let bench = Bench::new();
     bench.script().uploads_take = 10 * SECOND;
     let many: Vec<_> = (0..UPLOADS_AT_ONCE_MAX).map(|number| picture(&number.to_string())).collect();
-    let mut busy = bench.begin(&plan("a crowd", 1, &many), &many);
+    let mut busy = bench.begin(&plan("a crowd", 1, &many), &many).await;
     after(SECOND).await;
     let fox = [picture("a fox")];
-    let first = bench.begin(&plan("in oil", 1, &fox), &fox);
+    let first = bench.begin(&plan("in oil", 1, &fox), &fox).await;
     after(SECOND).await;
-    let mut second = bench.begin(&plan("in ink", 1, &fox), &fox);
+    let mut second = bench.begin(&plan("in ink", 1, &fox), &fox).await;
     after(SECOND).await;
     drop(first);
     busy.finished(soon()).await.unwrap();
@@ -192,9 +196,9 @@ async fn a_link_that_would_not_last_is_not_handed_on() {
     bench.script().life = Some(Duration::from_hours(1));
     bench.script().tasks_take = [5 * MINUTE].into();
     let fox = [picture("a fox")];
-    let mut first = bench.begin(&plan("in oil", 1, &fox), &fox);
+    let mut first = bench.begin(&plan("in oil", 1, &fox), &fox).await;
     after(SECOND).await;
-    let mut second = bench.begin(&plan("in ink", 1, &fox), &fox);
+    let mut second = bench.begin(&plan("in ink", 1, &fox), &fox).await;
     first.finished(soon()).await.unwrap();
     second.finished(soon()).await.unwrap();
     after(SECOND).await;
@@ -214,7 +218,7 @@ async fn a_deletion_is_tried_a_few_times() {
         let bench = Bench::new();
         bench.script().deletion_errors = errors.into();
         let fox = [picture("a fox")];
-        bench.begin(&plan("in oil", 1, &fox), &fox).finished(soon()).await.unwrap();
+        bench.begin(&plan("in oil", 1, &fox), &fox).await.finished(soon()).await.unwrap();
         after(MINUTE).await;
         assert_eq!(bench.script().deletions.len(), tries);
     }
@@ -234,7 +238,7 @@ async fn a_file_is_let_go_as_soon_as_it_is_uploaded() {
     let alive: Arc<[u8]> = b"a fox".to_vec().into();
     let fox = picture_of(Bytes::from_owner(Held(Arc::clone(&alive))));
     let plan = plan("in oil", 1, std::slice::from_ref(&fox));
-    let waiter = bench.begin(&plan, &[fox]);
+    let waiter = bench.begin(&plan, &[fox]).await;
     after(5 * SECOND).await;
     assert_eq!(Arc::strong_count(&alive), 2);
     after(6 * SECOND).await;
@@ -244,7 +248,8 @@ async fn a_file_is_let_go_as_soon_as_it_is_uploaded() {
 #[tokio::test(start_paused = true)]
 async fn a_picture_that_was_not_handed_in_is_a_mistake_of_the_gateway() {
     let bench = Bench::new();
-    let fault = bench.begin(&plan("in oil", 1, &[picture("a fox")]), &[]).finished(soon()).await.unwrap_err();
+    let fault =
+        bench.begin(&plan("in oil", 1, &[picture("a fox")]), &[]).await.finished(soon()).await.unwrap_err();
     assert_eq!(fault.code(), "internal_error");
     assert!(bench.script().creates.is_empty());
 }
@@ -253,7 +258,7 @@ async fn a_picture_that_was_not_handed_in_is_a_mistake_of_the_gateway() {
 async fn nothing_is_remembered_of_what_nobody_uses() {
     let bench = Bench::new();
     let fox = [picture("a fox")];
-    bench.begin(&plan("in oil", 1, &fox), &fox).finished(soon()).await.unwrap();
+    bench.begin(&plan("in oil", 1, &fox), &fox).await.finished(soon()).await.unwrap();
     after(SECOND).await;
     assert!(bench.generations.0.uploads.0.entries().is_empty());
 }

@@ -60,7 +60,7 @@ async fn begin(
         key: caller.key().id.as_str().into(),
         fingerprint: Fingerprint::of(&plan.task, plan.count),
     };
-    Ok((gateway.generations.begin(Arc::clone(plan), owner, Vec::new(), retry)?, place))
+    Ok((gateway.generations.begin(Arc::clone(plan), owner, Vec::new(), retry).await?, place))
 }
 
 /// The request made definite: parsed, resolved to a model the caller may use, checked against it.

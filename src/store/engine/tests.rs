@@ -4,6 +4,13 @@ use rusqlite::OptionalExtension as _;
 
 use super::*;
 
+/// A table of the tests' own.
+async fn with_facts(engine: Engine) -> Engine {
+    let table = "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT";
+    engine.write(move |db| Ok(db.execute_batch(table)?)).await.unwrap();
+    engine
+}
+
 async fn put(engine: &Engine, name: &'static str, value: &'static str) -> Result<(), StoreError> {
     let insert = "INSERT INTO facts VALUES (?1, ?2)";
     engine.write(move |db| Ok(db.prepare_cached(insert)?.execute([name, value]).map(drop)?)).await
@@ -28,7 +35,7 @@ fn reopened(folder: &Path) -> Engine {
 #[tokio::test]
 async fn what_was_written_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::open(folder.path()).unwrap();
+    let engine = with_facts(Engine::open(folder.path()).unwrap()).await;
     put(&engine, "a", "1").await.unwrap();
     drop(engine);
     assert_eq!(get(&reopened(folder.path()), "a").await.as_deref(), Some("1"));
@@ -36,7 +43,7 @@ async fn what_was_written_is_there_after_a_restart() {
 
 #[tokio::test]
 async fn one_failing_write_takes_none_of_its_group_with_it() {
-    let engine = Engine::in_memory().unwrap();
+    let engine = with_facts(Engine::in_memory().unwrap()).await;
     let crash = engine.write(|_| -> Result<(), StoreError> { panic!("a bug") });
     let (first, twice, crashed, last) =
         tokio::join!(put(&engine, "a", "1"), put(&engine, "a", "2"), crash, put(&engine, "b", "3"));
@@ -76,12 +83,12 @@ async fn a_newer_or_damaged_database_is_refused_and_left_alone() {
 #[tokio::test]
 async fn a_full_database_refuses_writes_keeps_what_it_has_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::open(folder.path()).unwrap();
+    let engine = with_facts(Engine::open(folder.path()).unwrap()).await;
     put(&engine, "a", "1").await.unwrap();
     let pages = |pages: u32| {
         engine.write(move |db| Ok(db.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?))
     };
-    pages(4).await.unwrap();
+    pages(20).await.unwrap();
     let big = engine
         .write(|db| {
             Ok(db.execute("INSERT INTO facts VALUES ('big', hex(zeroblob(1000000)))", []).map(drop)?)
@@ -96,7 +103,7 @@ async fn a_full_database_refuses_writes_keeps_what_it_has_and_recovers() {
 #[tokio::test]
 async fn many_writes_share_a_commit() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::open(folder.path()).unwrap();
+    let engine = with_facts(Engine::open(folder.path()).unwrap()).await;
     let writes = (0..1000).map(|number: i64| {
         engine.write(move |db| {
             Ok(db

@@ -84,7 +84,8 @@ impl Setup {
         let (shutdown, now) = (Shutdown::new(), std::sync::Arc::clone(&reload.now));
         let per_second = loaded.settings.evolink.poll.per_second;
         let mut running = JoinSet::new();
-        running.spawn(app.run(listeners, Some((reload, loaded)), shutdown.clone()));
+        let served = app.run(listeners, Some((reload, loaded)), shutdown.clone());
+        running.spawn(async move { served.await.unwrap() });
         Harness::new(simulator, api, admin, shutdown, running, now, config, per_second)
     }
 }
@@ -108,6 +109,7 @@ fn usual() -> Value {
             "poll": {"min": "10ms", "max": "8s", "per_second": 200},
         },
         "generation": {"queue_timeout": "20s"},
+        "state": {"store": "memory"},
         "teams": [
             {"name": "design", "keys": [
                 {"name": "ci", "secret": DESIGN_KEY},

@@ -1,0 +1,165 @@
+//! What has to outlive the process, as records, and the trait that keeps them. No SQL here.
+//!
+//! A generation is written down before anything is done for it, and each create before it is sent; who writes those
+//! waits until they are on the disk. All that follows ([`Note`]s: task ids, ends) makes nobody wait: a note that is
+//! lost with the process can be found out again, since upstream knows it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::model::{GenerationId, ImageResult, Owner};
+use crate::evolink::{CreateBody, FileId, TaskId, UpstreamKey};
+use crate::image::{ContentHash, Plan};
+use crate::money::Credits;
+
+/// Why a record was not kept, or could not be read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum JournalError {
+    /// Disk full, read-only, failing, overloaded: the same may work later.
+    #[error("the journal cannot be written: {0}")]
+    Failing(String),
+    /// It would not work later either.
+    #[error("the journal refuses a record: {0}")]
+    Refused(String),
+}
+
+/// A call of the journal under way.
+pub type JournalFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send + 'a>>;
+
+/// A generation at its admission.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    pub id: GenerationId,
+    pub owner: Owner,
+    pub plan: Arc<Plan>,
+    /// Unix time in milliseconds, as all times here.
+    pub created_ms: i64,
+}
+
+/// One create of one image.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PurchaseId {
+    pub generation: GenerationId,
+    /// From 0.
+    pub image: u8,
+    /// From 0; a task bought again after one that failed is another attempt.
+    pub attempt: u32,
+}
+
+/// A create that is about to be sent: from here on it may have been bought.
+#[derive(Debug, Clone)]
+pub struct Intent {
+    pub purchase: PurchaseId,
+    pub key: UpstreamKey,
+    pub body: CreateBody,
+    /// When it is first sent.
+    pub begun_ms: i64,
+}
+
+/// Something to be kept that nobody waits for. Each may be written twice, and in any order with those of others.
+#[derive(Debug, Clone)]
+pub enum Note {
+    /// A create was answered with a task.
+    Task { purchase: PurchaseId, task: TaskId, reserved: Option<Credits> },
+    /// How an image ended.
+    Ended { purchase: PurchaseId, result: ImageResult },
+    /// The whole generation's end. `created` is the answer's, in seconds.
+    Finished { generation: GenerationId, created: i64, ended_ms: i64, images: Vec<ImageResult> },
+    /// A client was told to come for it by its id.
+    Promised { generation: GenerationId },
+    /// Its team took it back: nobody finds it any more.
+    Withdrawn { generation: GenerationId },
+    /// Nothing was bought and nothing will be.
+    Dropped { generation: GenerationId },
+    /// A picture that came with the request lies upstream.
+    Uploaded { generation: GenerationId, upload: StoredUpload },
+    /// It lies there no longer.
+    FileGone { file: FileId },
+}
+
+/// A picture at Evolink's files API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredUpload {
+    pub content: ContentHash,
+    /// None: it cannot be deleted, it expires.
+    pub file: Option<FileId>,
+    pub url: String,
+    pub expires_ms: i64,
+}
+
+/// A purchase as it was left.
+#[derive(Debug, Clone)]
+pub struct StoredPurchase {
+    pub image: u8,
+    pub attempt: u32,
+    pub key: UpstreamKey,
+    /// Empty once the task is known: the create is never repeated then.
+    pub body: CreateBody,
+    pub begun_ms: i64,
+    pub task: Option<TaskId>,
+    pub reserved: Option<Credits>,
+    pub result: Option<ImageResult>,
+}
+
+/// A generation that had not ended.
+#[derive(Debug, Clone)]
+pub struct Unfinished {
+    pub admission: Admission,
+    pub promised: bool,
+    pub withdrawn: bool,
+    /// In the order of image and attempt.
+    pub purchases: Vec<StoredPurchase>,
+    pub uploads: Vec<StoredUpload>,
+}
+
+/// A generation that has ended.
+#[derive(Debug, Clone)]
+pub struct Past {
+    pub admission: Admission,
+    pub promised: bool,
+    pub created: i64,
+    pub ended_ms: i64,
+    pub images: Vec<ImageResult>,
+}
+
+/// Some records, and where to read on; `None` at the end.
+#[derive(Debug)]
+pub struct Page<T, At> {
+    pub records: Vec<T>,
+    pub next: Option<At>,
+}
+
+/// A place among ended generations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PastAt {
+    pub ended_ms: i64,
+    pub number: i64,
+}
+
+/// Keeps the records. What has been answered with `Ok` is there after a crash at any later moment.
+///
+/// Dropping a future does not undo the write.
+pub trait Journal: Send + Sync + 'static {
+    /// A new generation, in one transaction with whatever else its admission means.
+    fn admit(&self, admission: Admission) -> JournalFuture<'_, ()>;
+    /// A create that is about to be sent.
+    fn begin(&self, intent: Intent) -> JournalFuture<'_, ()>;
+    /// All of them or none.
+    fn note(&self, notes: Arc<[Note]>) -> JournalFuture<'_, ()>;
+    /// Generations that have not ended, in the order of their admission, from `after` on (0: the first).
+    /// One that cannot be read is left out and logged.
+    fn unfinished(&self, after: i64, limit: usize) -> JournalFuture<'_, Page<Unfinished, i64>>;
+    /// Generations that ended after `since_ms` and were not taken back, the latest first.
+    fn ended(
+        &self,
+        since_ms: i64,
+        before: Option<PastAt>,
+        limit: usize,
+    ) -> JournalFuture<'_, Page<Past, PastAt>>;
+    /// Files upstream that no unfinished generation needs.
+    fn idle_files(&self, limit: usize) -> JournalFuture<'_, Vec<FileId>>;
+    /// Removes at most `limit` generations that ended before `ended_before_ms`, and what is known of files that
+    /// expired before `now_ms`. Tells how many generations went.
+    fn sweep(&self, ended_before_ms: i64, now_ms: i64, limit: usize) -> JournalFuture<'_, usize>;
+}

@@ -1,0 +1,114 @@
+//! The create of one image: its key and bytes, fixed and written down before it is sent.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::House;
+use super::journal::{Intent, Note, PurchaseId, StoredPurchase};
+use super::model::{Generation, ImageResult};
+use crate::evolink::{CreateBody, Task, TaskId, UpstreamKey};
+use crate::fault::{Fault, FaultKind};
+use crate::money::Credits;
+
+/// One create, begun.
+#[derive(Debug)]
+pub(super) struct Purchase {
+    pub id: PurchaseId,
+    pub key: UpstreamKey,
+    pub body: CreateBody,
+    /// When it was first sent; before this process began for one that was taken up.
+    pub begun: Instant,
+    /// It was begun by an earlier process, so that it may have been bought already.
+    pub taken_up: bool,
+}
+
+/// How far an image was when an earlier process ended.
+#[derive(Debug)]
+pub(super) enum Left {
+    /// Its outcome is unknown.
+    Begun(Purchase),
+    /// Upstream has the task.
+    Made {
+        purchase: Purchase,
+        task: TaskId,
+        reserved: Option<Credits>,
+    },
+    Ended(ImageResult),
+}
+
+impl Purchase {
+    /// Writes down that this image is being bought; only then may it be. There is no time-out: a write that was given
+    /// up may still happen, and would be a create that is sent after the next start though its client was told no.
+    ///
+    /// # Errors
+    /// `Overloaded` when it cannot be written: nothing is bought.
+    pub(super) async fn begin(
+        house: &House,
+        generation: &Generation,
+        image: u8,
+        body: CreateBody,
+    ) -> Result<Self, Fault> {
+        let id = PurchaseId { generation: generation.id().clone(), image, attempt: 0 };
+        let key = UpstreamKey::random();
+        let intent = Intent {
+            purchase: id.clone(),
+            key: key.clone(),
+            body: body.clone(),
+            begun_ms: house.clock.unix_ms(),
+        };
+        house.journal.begin(intent).await.map_err(|error| {
+            tracing::error!(generation_id = %id.generation, %error, "a create is not sent: it cannot be written down");
+            unwritten().with_cause(error)
+        })?;
+        Ok(Self { id, key, body, begun: Instant::now(), taken_up: false })
+    }
+
+    /// One that an earlier process began `age` ago.
+    fn taken_up(generation: &Generation, stored: &StoredPurchase, age: Duration) -> Self {
+        let id =
+            PurchaseId { generation: generation.id().clone(), image: stored.image, attempt: stored.attempt };
+        let now = Instant::now();
+        Self {
+            id,
+            key: stored.key.clone(),
+            body: stored.body.clone(),
+            begun: now.checked_sub(age).unwrap_or(now),
+            taken_up: true,
+        }
+    }
+
+    pub(super) fn age(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// The create's answer.
+    pub(super) fn note_task(&self, house: &House, task: &Task) {
+        let (task, reserved) = (task.id.clone(), task.usage.reserved);
+        house.scribe.note(Note::Task { purchase: self.id.clone(), task, reserved });
+    }
+
+    pub(super) fn note_end(&self, house: &House, result: &ImageResult) {
+        house.scribe.note(Note::Ended { purchase: self.id.clone(), result: result.clone() });
+    }
+}
+
+impl Left {
+    /// Of the last attempt at an image, begun `age` ago.
+    pub(super) fn of(generation: &Generation, stored: StoredPurchase, age: Duration) -> Self {
+        let purchase = Purchase::taken_up(generation, &stored, age);
+        match stored {
+            StoredPurchase { result: Some(result), .. } => Self::Ended(result),
+            StoredPurchase { task: Some(task), reserved, .. } => Self::Made { purchase, task, reserved },
+            _ => Self::Begun(purchase),
+        }
+    }
+}
+
+/// What cannot be written down is not bought.
+pub(super) fn unwritten() -> Fault {
+    Fault::new(
+        FaultKind::Overloaded,
+        "The gateway cannot write down what it would buy, and so buys nothing for now. Send the request again.",
+    )
+}

@@ -1,0 +1,169 @@
+//! Taking up at the start what an earlier process left: nothing is bought twice, nothing paid is lost.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::House;
+use super::audience::Audience;
+use super::journal::{Journal, JournalError, Note, Past, Unfinished};
+use super::model::{Finished, Generation, GenerationId, Phase, Timing};
+use super::purchase::Left;
+use super::run::{self, Remains};
+use crate::clock::Clock;
+
+/// Generations read at once; those under way carry the bodies of their creates.
+const PAGE: usize = 64;
+/// Files that are deleted upstream at a start; more of them expire by themselves.
+const IDLE_FILES_MAX: usize = 2_000;
+/// Generations removed by one write of the sweep.
+const SWEEP_PAGE: usize = 256;
+/// Between two sweeps.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// What became of the generations in the journal.
+#[derive(Debug, Default)]
+struct Counts {
+    ended: usize,
+    taken_up: usize,
+    left: usize,
+    dropped: Vec<GenerationId>,
+}
+
+/// Reads the journal, and goes on with everything that may have been bought.
+///
+/// # Errors
+/// The journal cannot be read: the gateway must not start, it would buy again what is bought.
+pub(super) async fn recover(house: &Arc<House>) -> Result<(), JournalError> {
+    let mut counts = Counts { ended: restore_ended(house).await?, ..Counts::default() };
+    let mut after = 0;
+    loop {
+        let page = house.journal.unfinished(after, PAGE).await?;
+        for record in page.records {
+            take_up(house, record, &mut counts);
+        }
+        let Some(next) = page.next else { break };
+        after = next;
+    }
+    house.registry.lock().unwrap_or_else(PoisonError::into_inner).sort();
+    for ids in counts.dropped.chunks(PAGE) {
+        let notes: Arc<[Note]> = ids.iter().cloned().map(|generation| Note::Dropped { generation }).collect();
+        house.journal.note(notes).await?;
+    }
+    house.uploads.delete_all(house.journal.idle_files(IDLE_FILES_MAX).await?);
+    if counts.left > 0 {
+        tracing::error!(
+            generations = counts.left,
+            "too many unfinished generations: these are left in the journal for the next start"
+        );
+    }
+    let Counts { ended, taken_up, dropped, .. } = counts;
+    if ended + taken_up + dropped.len() > 0 {
+        tracing::info!(
+            ended,
+            taken_up,
+            dropped = dropped.len(),
+            "the generations of earlier runs were taken up"
+        );
+    }
+    Ok(())
+}
+
+/// The latest of those that still answer: whoever asks again within their time gets what was paid for.
+async fn restore_ended(house: &House) -> Result<usize, JournalError> {
+    let replay = i64::try_from(house.options.replay.as_millis()).unwrap_or(i64::MAX);
+    let since_ms = house.clock.unix_ms().saturating_sub(replay);
+    let (mut before, mut count) = (None, 0);
+    loop {
+        let page = house.journal.ended(since_ms, before, PAGE).await?;
+        for past in page.records {
+            let Past { admission, promised, created, ended_ms, images } = past;
+            let age = house.clock.since_ms(admission.created_ms);
+            let audience = Audience::restored(promised, true);
+            let generation = Arc::new(Generation::kept(admission, age, audience));
+            images.iter().flatten().for_each(|image| {
+                generation.note_task(image.task.clone());
+                generation.note_end(&image.task);
+            });
+            let finished = Finished { created, images, timing: Timing::default() };
+            if finished.failure().is_none() {
+                generation.progress.complete();
+            }
+            generation.advance(Phase::Finished(Arc::new(finished)));
+            let mut registry = house.registry.lock().unwrap_or_else(PoisonError::into_inner);
+            if !registry.restore_ended(&generation, house.clock.since_ms(ended_ms)) {
+                return Ok(count);
+            }
+            count += 1;
+        }
+        match page.next {
+            Some(next) => before = Some(next),
+            None => return Ok(count),
+        }
+    }
+}
+
+fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {
+    let Unfinished { admission, promised, withdrawn, purchases, uploads } = record;
+    let (id, begun) = (admission.id.clone(), !purchases.is_empty());
+    if !begun && (!promised || withdrawn) {
+        counts.dropped.push(id);
+        return;
+    }
+    let age = house.clock.since_ms(admission.created_ms);
+    let generation = Arc::new(Generation::kept(admission, age, Audience::restored(promised, begun)));
+    {
+        let mut registry = house.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        if registry.add(&generation).is_err() {
+            counts.left += 1;
+            return;
+        }
+        if withdrawn {
+            registry.withdraw(&generation.owner().team, id.as_str());
+        }
+    }
+    let mut images: Vec<(u8, Left)> = Vec::with_capacity(purchases.len());
+    for purchase in purchases {
+        let (image, age) = (purchase.image, house.clock.since_ms(purchase.begun_ms));
+        // Of several attempts the last one counts.
+        images.retain(|(other, _)| *other != image);
+        images.push((image, Left::of(&generation, purchase, age)));
+    }
+    tracing::info!(
+        generation_id = %id,
+        team = %generation.owner().team,
+        seconds = age.as_secs(),
+        begun = images.len(),
+        "a generation is taken up again"
+    );
+    house.metrics.recovered();
+    let now_ms = house.clock.unix_ms();
+    let leases = uploads.into_iter().map(|upload| house.uploads.restore(upload, now_ms)).collect();
+    house.tasks.spawn(run::resume(Arc::clone(house), generation, Remains { images, leases }));
+    counts.taken_up += 1;
+}
+
+/// Removes what no longer answers anybody, for ever; owned by the caller.
+pub(super) async fn sweep(journal: Arc<dyn Journal>, replay: Duration, clock: Clock) {
+    let replay = i64::try_from(replay.as_millis()).unwrap_or(i64::MAX);
+    let mut failing = false;
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        let now_ms = clock.unix_ms();
+        loop {
+            match journal.sweep(now_ms.saturating_sub(replay), now_ms, SWEEP_PAGE).await {
+                Ok(gone) if gone >= SWEEP_PAGE => {}
+                Ok(_) => {
+                    failing = false;
+                    break;
+                }
+                Err(error) => {
+                    if !failing {
+                        tracing::warn!(%error, "the journal cannot be swept; it is tried again every minute");
+                    }
+                    failing = true;
+                    break;
+                }
+            }
+        }
+    }
+}

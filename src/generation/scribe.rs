@@ -1,0 +1,78 @@
+//! Writes down what follows a purchase, in order, without making anybody wait.
+//!
+//! A journal that fails is tried again until it works; the running generations go on from memory meanwhile.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::journal::{Journal, JournalError, Note};
+
+/// Notes that may wait to be written. No new work is taken while the journal fails, so what waits is of the
+/// generations under way, a handful each.
+const NOTES_MAX: usize = 65_536;
+/// Notes in one write.
+const BATCH_MAX: usize = 256;
+/// Between tries of a write that failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Takes notes; cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Scribe {
+    desk: mpsc::Sender<Note>,
+}
+
+impl Scribe {
+    /// The scribe, and its writing for the caller to own; that ends when the last clone is gone.
+    pub(super) fn new(journal: Arc<dyn Journal>) -> (Self, impl Future<Output = ()> + Send) {
+        let (desk, notes) = mpsc::channel(NOTES_MAX);
+        (Self { desk }, write_all(journal, notes))
+    }
+
+    pub(super) fn note(&self, note: Note) {
+        // What is lost here is found out again after a restart, from upstream.
+        if let Err(mpsc::error::TrySendError::Full(note)) = self.desk.try_send(note) {
+            tracing::error!(?note, "too many notes wait for the failing journal; one is dropped");
+        }
+    }
+}
+
+async fn write_all(journal: Arc<dyn Journal>, mut desk: mpsc::Receiver<Note>) {
+    let mut notes = Vec::new();
+    while desk.recv_many(&mut notes, BATCH_MAX).await > 0 {
+        let batch: Arc<[Note]> = notes.drain(..).collect();
+        if write(&*journal, &batch).await.is_ok() {
+            continue;
+        }
+        // One of them is refused: the others are not to be lost with it.
+        for note in batch.iter() {
+            if let Err(error) = write(&*journal, &Arc::from([note.clone()])).await {
+                tracing::error!(?note, %error, "a note is not kept");
+            }
+        }
+    }
+}
+
+/// Until it is written or refused.
+async fn write(journal: &dyn Journal, notes: &Arc<[Note]>) -> Result<(), JournalError> {
+    let mut failing = false;
+    loop {
+        match journal.note(Arc::clone(notes)).await {
+            Err(error @ JournalError::Failing(_)) => {
+                if !failing {
+                    tracing::error!(notes = notes.len(), %error, "the journal fails; it is tried again every second");
+                    failing = true;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            outcome => {
+                if failing {
+                    tracing::info!("the journal is written again");
+                }
+                return outcome;
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The journal of generations in the embedded database.
+//!
+//! SQL and the stored form of records; what they mean is `generation::journal`'s. Each write is one transaction of the
+//! [`Engine`], on the disk before it answers.
+
+mod read;
+mod stored;
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+
+use super::{Engine, StoreError};
+use crate::evolink::FileId;
+use crate::generation::journal::{
+    Admission, Intent, Journal, JournalError, JournalFuture, Note, Page, Past, PastAt, PurchaseId, Unfinished,
+};
+
+/// `generation`'s journal; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct EngineJournal(Engine);
+
+impl EngineJournal {
+    pub fn new(engine: Engine) -> Self {
+        Self(engine)
+    }
+
+    /// Runs `work` in a transaction.
+    fn run<T, F>(&self, work: F) -> JournalFuture<'_, T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        Box::pin(async move { self.0.write(work).await.map_err(JournalError::from) })
+    }
+}
+
+impl From<StoreError> for JournalError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused(_) => Self::Refused(error.to_string()),
+            StoreError::Unwritable(_) | StoreError::Busy | StoreError::Closed => {
+                Self::Failing(error.to_string())
+            }
+        }
+    }
+}
+
+impl Journal for EngineJournal {
+    fn admit(&self, admission: Admission) -> JournalFuture<'_, ()> {
+        self.run(move |db| {
+            let plan = stored::plan(&admission.plan)?;
+            let owner = &admission.owner;
+            db.prepare_cached(
+                "INSERT INTO generations (id, team, key, fingerprint, plan, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                admission.id.as_str(),
+                &*owner.team,
+                &*owner.key,
+                owner.fingerprint.as_bytes(),
+                plan,
+                admission.created_ms,
+            ])?;
+            Ok(())
+        })
+    }
+
+    fn begin(&self, intent: Intent) -> JournalFuture<'_, ()> {
+        self.run(move |db| {
+            let PurchaseId { generation, image, attempt } = &intent.purchase;
+            db.prepare_cached(
+                "INSERT INTO purchases (generation, image, attempt, upstream_key, body, begun) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                generation.as_str(),
+                image,
+                attempt,
+                intent.key.as_str(),
+                &*intent.body,
+                intent.begun_ms,
+            ])?;
+            Ok(())
+        })
+    }
+
+    fn note(&self, notes: Arc<[Note]>) -> JournalFuture<'_, ()> {
+        self.run(move |db| notes.iter().try_for_each(|note| write(db, note)))
+    }
+
+    fn unfinished(&self, after: i64, limit: usize) -> JournalFuture<'_, Page<Unfinished, i64>> {
+        self.run(move |db| read::unfinished(db, after, limit))
+    }
+
+    fn ended(
+        &self,
+        since_ms: i64,
+        before: Option<PastAt>,
+        limit: usize,
+    ) -> JournalFuture<'_, Page<Past, PastAt>> {
+        self.run(move |db| read::ended(db, since_ms, before, limit))
+    }
+
+    fn idle_files(&self, limit: usize) -> JournalFuture<'_, Vec<FileId>> {
+        self.run(move |db| read::idle_files(db, limit))
+    }
+
+    fn sweep(&self, ended_before_ms: i64, now_ms: i64, limit: usize) -> JournalFuture<'_, usize> {
+        self.run(move |db| {
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            db.prepare_cached(
+                "DELETE FROM uploads WHERE (generation, content) IN \
+                 (SELECT generation, content FROM uploads WHERE expires < ?1 LIMIT ?2)",
+            )?
+            .execute(params![now_ms, limit])?;
+            let gone = db
+                .prepare_cached(
+                    "DELETE FROM generations WHERE number IN \
+                     (SELECT number FROM generations WHERE ended < ?1 ORDER BY ended, number LIMIT ?2)",
+                )?
+                .execute(params![ended_before_ms, limit])?;
+            Ok(gone)
+        })
+    }
+}
+
+/// A note whose row is gone changes nothing.
+fn write(db: &Connection, note: &Note) -> Result<(), StoreError> {
+    match note {
+        Note::Task { purchase: PurchaseId { generation, image, attempt }, task, reserved } => db
+            .prepare_cached(
+                "UPDATE purchases SET task = ?4, reserved = ?5, body = NULL \
+                 WHERE generation = ?1 AND image = ?2 AND attempt = ?3",
+            )?
+            .execute(params![
+                generation.as_str(),
+                image,
+                attempt,
+                task.as_str(),
+                reserved.map(stored::micro)
+            ]),
+        Note::Ended { purchase: PurchaseId { generation, image, attempt }, result } => db
+            .prepare_cached(
+                "UPDATE purchases SET outcome = ?4 WHERE generation = ?1 AND image = ?2 AND attempt = ?3",
+            )?
+            .execute(params![generation.as_str(), image, attempt, stored::result(result)?]),
+        Note::Finished { generation, created, ended_ms, images } => db
+            .prepare_cached(
+                "UPDATE generations SET ended = ?2, outcome = ?3 WHERE id = ?1 AND ended IS NULL",
+            )?
+            .execute(params![generation.as_str(), ended_ms, stored::outcome(*created, images)?]),
+        Note::Promised { generation } => db
+            .prepare_cached("UPDATE generations SET promised = 1 WHERE id = ?1")?
+            .execute([generation.as_str()]),
+        Note::Withdrawn { generation } => db
+            .prepare_cached("UPDATE generations SET withdrawn = 1 WHERE id = ?1")?
+            .execute([generation.as_str()]),
+        Note::Dropped { generation } => {
+            db.prepare_cached("DELETE FROM generations WHERE id = ?1")?.execute([generation.as_str()])
+        }
+        Note::Uploaded { generation, upload } => db
+            .prepare_cached(
+                "INSERT OR REPLACE INTO uploads (generation, content, file, url, expires) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                generation.as_str(),
+                upload.content.as_bytes(),
+                upload.file.as_ref().map(FileId::as_str),
+                upload.url,
+                upload.expires_ms,
+            ]),
+        Note::FileGone { file } => {
+            db.prepare_cached("DELETE FROM uploads WHERE file = ?1")?.execute([file.as_str()])
+        }
+    }?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

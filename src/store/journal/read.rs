@@ -1,0 +1,168 @@
+//! Reading the journal back, in pages. A row that cannot be read is logged and left where it is.
+
+use bytes::Bytes;
+use rusqlite::{Connection, Row, params};
+
+use super::stored;
+use crate::evolink::{FileId, TaskId, UpstreamKey};
+use crate::generation::journal::{Admission, Page, Past, PastAt, StoredPurchase, StoredUpload, Unfinished};
+use crate::generation::{GenerationId, Owner};
+use crate::image::{ContentHash, Fingerprint};
+use crate::store::StoreError;
+
+pub(super) fn unfinished(
+    db: &Connection,
+    after: i64,
+    limit: usize,
+) -> Result<Page<Unfinished, i64>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT number, id, team, key, fingerprint, plan, created, promised, withdrawn FROM generations \
+         WHERE ended IS NULL AND number > ?1 ORDER BY number LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![after, bound(limit)], |row| {
+        Ok((row.get::<_, i64>("number")?, Head::read(row)?, row.get("withdrawn")?))
+    })?;
+    let rows: Vec<(i64, Head, bool)> = rows.collect::<Result<_, _>>()?;
+    let next = rows.last().filter(|_| rows.len() >= limit).map(|(number, ..)| *number);
+    let mut records = Vec::with_capacity(rows.len());
+    for (_, head, withdrawn) in rows {
+        let (purchases, uploads) = (purchases(db, &head.id)?, uploads(db, &head.id)?);
+        let promised = head.promised;
+        let record =
+            kept(head.id.clone(), head.into_admission().and_then(|admission| Ok((admission, purchases?))));
+        if let Some((admission, purchases)) = record {
+            records.push(Unfinished { admission, promised, withdrawn, purchases, uploads });
+        }
+    }
+    Ok(Page { records, next })
+}
+
+pub(super) fn ended(
+    db: &Connection,
+    since_ms: i64,
+    before: Option<PastAt>,
+    limit: usize,
+) -> Result<Page<Past, PastAt>, StoreError> {
+    let before = before.unwrap_or(PastAt { ended_ms: i64::MAX, number: i64::MAX });
+    let mut statement = db.prepare_cached(
+        "SELECT number, id, team, key, fingerprint, plan, created, promised, ended, outcome FROM generations \
+         WHERE ended > ?1 AND (ended, number) < (?2, ?3) AND withdrawn = 0 ORDER BY ended DESC, number DESC LIMIT ?4",
+    )?;
+    let rows =
+        statement.query_map(params![since_ms, before.ended_ms, before.number, bound(limit)], |row| {
+            let at = PastAt { ended_ms: row.get("ended")?, number: row.get("number")? };
+            Ok((at, Head::read(row)?, row.get::<_, String>("outcome")?))
+        })?;
+    let rows: Vec<(PastAt, Head, String)> = rows.collect::<Result<_, _>>()?;
+    let next = rows.last().filter(|_| rows.len() >= limit).map(|(at, ..)| *at);
+    let records = rows.into_iter().filter_map(|(at, head, outcome)| {
+        let promised = head.promised;
+        let read = |head: Head| Ok((head.into_admission()?, stored::read_outcome(&outcome)?));
+        let (admission, (created, images)) = kept(head.id.clone(), read(head))?;
+        Some(Past { admission, promised, created, ended_ms: at.ended_ms, images })
+    });
+    Ok(Page { records: records.collect(), next })
+}
+
+pub(super) fn idle_files(db: &Connection, limit: usize) -> Result<Vec<FileId>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT DISTINCT file FROM uploads AS idle WHERE file IS NOT NULL AND NOT EXISTS \
+         (SELECT 1 FROM uploads JOIN generations ON generations.id = uploads.generation \
+          WHERE uploads.file = idle.file AND generations.ended IS NULL) LIMIT ?1",
+    )?;
+    let files = statement.query_map([bound(limit)], |row| row.get::<_, String>(0))?;
+    Ok(files.map(|file| file.map(FileId::new)).collect::<Result<_, _>>()?)
+}
+
+fn bound(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn kept<T>(id: String, record: Result<T, StoreError>) -> Option<T> {
+    record
+        .inspect_err(|error| {
+            tracing::error!(generation_id = id, %error, "a generation in the journal cannot be read; it is left there");
+        })
+        .ok()
+}
+
+/// The columns that every generation has.
+struct Head {
+    id: String,
+    team: String,
+    key: String,
+    fingerprint: [u8; 32],
+    plan: String,
+    created: i64,
+    promised: bool,
+}
+
+impl Head {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            team: row.get("team")?,
+            key: row.get("key")?,
+            fingerprint: row.get("fingerprint")?,
+            plan: row.get("plan")?,
+            created: row.get("created")?,
+            promised: row.get("promised")?,
+        })
+    }
+
+    fn into_admission(self) -> Result<Admission, StoreError> {
+        Ok(Admission {
+            id: GenerationId::kept(self.id),
+            owner: Owner {
+                team: self.team.into(),
+                key: self.key.into(),
+                fingerprint: Fingerprint::from_bytes(self.fingerprint),
+            },
+            plan: stored::read_plan(&self.plan)?.into(),
+            created_ms: self.created,
+        })
+    }
+}
+
+type Purchases = Result<Vec<StoredPurchase>, StoreError>;
+
+/// The outer error is the database's, the inner one that of a row.
+fn purchases(db: &Connection, generation: &str) -> Result<Purchases, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT image, attempt, upstream_key, body, begun, task, reserved, outcome FROM purchases \
+         WHERE generation = ?1 ORDER BY image, attempt",
+    )?;
+    let rows = statement.query_map([generation], |row| {
+        let purchase = StoredPurchase {
+            image: row.get("image")?,
+            attempt: row.get("attempt")?,
+            key: UpstreamKey::kept(row.get("upstream_key")?),
+            body: Bytes::from(row.get::<_, Option<Vec<u8>>>("body")?.unwrap_or_default()),
+            begun_ms: row.get("begun")?,
+            task: row.get::<_, Option<String>>("task")?.map(TaskId::new),
+            reserved: row.get::<_, Option<i64>>("reserved")?.map(stored::credits),
+            result: None,
+        };
+        Ok((purchase, row.get::<_, Option<String>>("outcome")?))
+    })?;
+    let rows: Vec<(StoredPurchase, Option<String>)> = rows.collect::<Result<_, _>>()?;
+    let read = |(purchase, outcome): (StoredPurchase, Option<String>)| {
+        let result = outcome.as_deref().map(stored::read_result).transpose()?;
+        Ok(StoredPurchase { result, ..purchase })
+    };
+    Ok(rows.into_iter().map(read).collect())
+}
+
+fn uploads(db: &Connection, generation: &str) -> Result<Vec<StoredUpload>, StoreError> {
+    let mut statement =
+        db.prepare_cached("SELECT content, file, url, expires FROM uploads WHERE generation = ?1")?;
+    let rows = statement.query_map([generation], |row| {
+        Ok(StoredUpload {
+            content: ContentHash::from_bytes(row.get("content")?),
+            file: row.get::<_, Option<String>>("file")?.map(FileId::new),
+            url: row.get("url")?,
+            expires_ms: row.get("expires")?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,1 @@
+//! The stored form, and what is read back.
