@@ -33,9 +33,8 @@ impl Clock {
         Self(Source::Fixed(Arc::new(AtomicI64::new(second))))
     }
 
-    /// A clock that shows `second` now and goes on with tokio's time, paused or not.
-    pub fn going_from(second: i64) -> Self {
-        let from = Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
+    /// A clock that shows `from` now and goes on with tokio's time, paused or not.
+    pub fn going_from(from: Timestamp) -> Self {
         Self(Source::Going { from, since: Instant::now() })
     }
 

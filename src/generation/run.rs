@@ -18,7 +18,6 @@ use crate::fault::{Fault, FaultKind};
 use crate::media::InputFile;
 
 /// What an earlier process left of a generation.
-#[derive(Default)]
 pub(super) struct Remains {
     /// The images begun, by their index.
     pub images: Vec<(u8, Left)>,
@@ -40,22 +39,24 @@ pub(super) async fn begin(house: Arc<House>, generation: Arc<Generation>, inputs
         return;
     }
     generation.admit(Ok(()));
-    run(&house, &generation, inputs, Remains::default()).await;
+    run(&house, &generation, inputs, None).await;
     drop(end);
 }
 
 /// Goes on where an earlier process ended.
 pub(super) async fn resume(house: Arc<House>, generation: Arc<Generation>, remains: Remains) {
     let end = End { house: &house, generation: &generation };
-    run(&house, &generation, Vec::new(), remains).await;
+    run(&house, &generation, Vec::new(), Some(remains)).await;
     drop(end);
 }
 
 /// Its pictures uploaded, then one task upstream for each image, side by side.
-async fn run(house: &House, generation: &Generation, inputs: Vec<InputFile>, remains: Remains) {
+async fn run(house: &House, generation: &Generation, inputs: Vec<InputFile>, remains: Option<Remains>) {
     let began = Instant::now();
     let standing = Standing::queued(&house.metrics);
-    let Remains { images: mut left, leases } = remains;
+    let taken_up = remains.is_some();
+    let (mut left, leases) =
+        remains.map_or_else(Default::default, |Remains { images, leases }| (images, leases));
     let leases = house.uploads.lease_all(&generation.audience, inputs).await.map(|new| {
         new.iter().for_each(|lease| note_upload(house, generation, lease));
         [leases, new].concat()
@@ -65,7 +66,10 @@ async fn run(house: &House, generation: &Generation, inputs: Vec<InputFile>, rem
     let images = (0..generation.plan().count).map(|index| {
         let step = match left.iter().position(|(image, _)| *image == index) {
             Some(at) => Ok(Step::Left(left.swap_remove(at).1)),
-            None => links.as_ref().map_err(Fault::clone).and_then(|links| body(generation, index, links)),
+            None => links
+                .as_ref()
+                .map_err(Fault::clone)
+                .and_then(|links| body(generation, index, links, taken_up)),
         };
         let standing = &standing;
         async move {
@@ -96,12 +100,15 @@ async fn run(house: &House, generation: &Generation, inputs: Vec<InputFile>, rem
 }
 
 /// What the create of this image sends.
-fn body(generation: &Generation, index: u8, links: &UploadLinks) -> Result<Step, Fault> {
+fn body(generation: &Generation, index: u8, links: &UploadLinks, taken_up: bool) -> Result<Step, Fault> {
     let body: Option<CreateBody> = create_body(&generation.plan().task, index, links);
     body.map(Step::Buy).ok_or_else(|| {
-        let message =
-            "The pictures that came with the request were lost in a restart. Send the request again.";
-        Fault::new(FaultKind::Overloaded, message).with_cause("a picture of the task was not uploaded")
+        if taken_up {
+            let message = "The pictures of the request were lost when the gateway was restarted. Send the request again.";
+            return Fault::new(FaultKind::Overloaded, message);
+        }
+        let message = "The gateway made a mistake with the pictures of the request.";
+        Fault::new(FaultKind::Internal, message).with_cause("a picture of the task is in none of the inputs")
     })
 }
 

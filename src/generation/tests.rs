@@ -1,7 +1,10 @@
 //! The story against upstreams that no simulator plays: one that is all bugs, and one by script, on paused time.
 
 mod by_id;
+mod crashes;
 pub(super) mod fake;
+mod journal;
+mod recovery;
 mod simulated;
 
 use bytes::Bytes;

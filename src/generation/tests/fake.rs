@@ -35,6 +35,8 @@ pub(in crate::generation) struct Script {
     pub create_errors: VecDeque<CallError>,
     /// Bodies of all tries.
     pub creates: Vec<String>,
+    /// Their keys.
+    pub keys: Vec<String>,
     /// How long the next tasks take; the last is repeated.
     pub tasks_take: VecDeque<Duration>,
     /// The progress told by the next looks.
@@ -50,6 +52,12 @@ pub(in crate::generation) struct Fake(Mutex<Script>);
 impl Fake {
     pub(in crate::generation) fn script(&self) -> MutexGuard<'_, Script> {
         self.0.lock().unwrap()
+    }
+
+    /// A task made before the test began, which completes after `takes`.
+    pub(in crate::generation) fn knows(&self, id: &str, takes: Duration) {
+        let end = (Instant::now() + takes, TaskStatus::Completed);
+        self.script().ends.insert(TaskId::new(id), end);
     }
 
     fn look(&self, id: &TaskId) -> Result<Task, CallError> {
@@ -71,13 +79,14 @@ impl Fake {
 }
 
 impl Upstream for Fake {
-    fn create<'a>(&'a self, _: &'a UpstreamKey, body: Bytes, _: Duration) -> CallFuture<'a, Task> {
+    fn create<'a>(&'a self, key: &'a UpstreamKey, body: Bytes, _: Duration) -> CallFuture<'a, Task> {
         Box::pin(async move {
             let takes = self.script().creates_take;
             tokio::time::sleep(takes).await;
             let id = {
                 let mut script = self.script();
                 script.creates.push(String::from_utf8(body.to_vec()).unwrap());
+                script.keys.push(key.as_str().to_owned());
                 if let Some(error) = script.create_errors.pop_front() {
                     return Err(error);
                 }
@@ -168,6 +177,18 @@ pub(in crate::generation) fn house(
     options: Options,
     metrics: &Arc<Metrics>,
 ) -> (Generations, JoinSet<()>) {
+    let journal = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
+    house_on(journal, upstream, options, metrics, Clock::fixed(1_800_000_000))
+}
+
+/// One with this journal and clock.
+pub(in crate::generation) fn house_on(
+    journal: Arc<dyn Journal>,
+    upstream: Arc<dyn Upstream>,
+    options: Options,
+    metrics: &Arc<Metrics>,
+    clock: Clock,
+) -> (Generations, JoinSet<()>) {
     let watching = WatchOptions {
         bounds: PollBounds { min: Duration::from_millis(500), max: Duration::from_secs(8) },
         per_second: 10,
@@ -178,8 +199,6 @@ pub(in crate::generation) fn house(
     let mut owner = JoinSet::new();
     owner.spawn(loops);
     let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
-    let clock = Clock::fixed(1_800_000_000);
-    let journal = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
     let (generations, bookkeeping) =
         Generations::new(upstream, fetcher, watcher, journal, options, Arc::clone(metrics), clock);
     owner.spawn(bookkeeping);

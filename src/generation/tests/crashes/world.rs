@@ -1,0 +1,203 @@
+//! The upstream of the crashes: by chance slow, failing, losing requests or answers; with books.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::evolink::{
+    CallError, CallFuture, Credit, FileId, Task, TaskError, TaskId, TaskStatus, TaskUsage, Upload,
+    UploadedFile, Upstream, UpstreamKey,
+};
+
+const START_MS: i64 = 1_800_000_000_000;
+
+pub(super) struct World(Mutex<Books>);
+
+pub(super) struct Books {
+    random: StdRng,
+    /// The time when this life began, and when that was by this life's clock.
+    base_ms: i64,
+    since: Option<Instant>,
+    keys: HashMap<String, (Bytes, TaskId)>,
+    tasks: HashMap<TaskId, Entry>,
+    /// Creates with a known key and other bytes.
+    pub conflicts: usize,
+}
+
+struct Entry {
+    prompt: String,
+    ends_ms: i64,
+    completes: bool,
+}
+
+enum Luck {
+    /// Nothing arrives.
+    Lost,
+    Refused,
+    /// It arrives, and its answer is lost.
+    Unheard,
+    Good,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let random = StdRng::seed_from_u64(seed ^ 0x5eed);
+        let (keys, tasks) = (HashMap::new(), HashMap::new());
+        Self(Mutex::new(Books { random, base_ms: START_MS, since: None, keys, tasks, conflicts: 0 }))
+    }
+
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Books> {
+        self.0.lock().unwrap()
+    }
+
+    /// A life begins. Its Unix time in milliseconds.
+    pub(super) fn wake(&self) -> i64 {
+        let mut books = self.ledger();
+        books.since = Some(Instant::now());
+        books.base_ms
+    }
+
+    /// A life has ended, and the next one begins so much later.
+    pub(super) fn sleep(&self, ms: i64) {
+        let mut books = self.ledger();
+        books.base_ms = books.now_ms() + ms;
+        books.since = None;
+    }
+
+    /// All tasks that were made and charged.
+    pub(super) fn completed(&self) -> Vec<TaskId> {
+        let books = self.ledger();
+        let mut ids: Vec<_> =
+            books.tasks.iter().filter(|(_, task)| task.completes).map(|(id, _)| id.clone()).collect();
+        ids.sort();
+        ids
+    }
+
+    /// Upstream failed all tasks of this wish, or made none.
+    pub(super) fn may_fail(&self, prompt: &str) -> bool {
+        !self.ledger().tasks.values().any(|task| task.prompt == prompt && task.completes)
+    }
+
+    async fn pass(&self, most_ms: u64) {
+        let takes = self.ledger().random.random_range(0..=most_ms);
+        tokio::time::sleep(Duration::from_millis(takes)).await;
+    }
+
+    fn luck(&self) -> Luck {
+        match self.ledger().random.random_range(0..100) {
+            0..10 => Luck::Lost,
+            10..15 => Luck::Refused,
+            15..30 => Luck::Unheard,
+            _ => Luck::Good,
+        }
+    }
+}
+
+impl Books {
+    fn now_ms(&self) -> i64 {
+        let passed = self.since.map_or(Duration::ZERO, |since| since.elapsed());
+        self.base_ms + i64::try_from(passed.as_millis()).unwrap()
+    }
+
+    /// Tasks of a wish, and how many of them failed.
+    pub(super) fn tasks_of(&self, prompt: &str) -> (usize, usize) {
+        let of = |task: &&Entry| task.prompt == prompt;
+        let failed = self.tasks.values().filter(of).filter(|task| !task.completes).count();
+        (self.tasks.values().filter(of).count(), failed)
+    }
+
+    fn take(&mut self, key: &UpstreamKey, body: &Bytes) -> TaskId {
+        if let Some((first, id)) = self.keys.get(key.as_str()) {
+            self.conflicts += usize::from(first != body);
+            return id.clone();
+        }
+        let id = TaskId::new(format!("task-unified-1-{:08}", self.tasks.len()));
+        let body_read: Value = serde_json::from_slice(body).unwrap();
+        let ends_ms = self.now_ms() + self.random.random_range(1_000..40_000);
+        let completes = self.random.random_bool(0.92);
+        let prompt = body_read["prompt"].as_str().unwrap().to_owned();
+        self.tasks.insert(id.clone(), Entry { prompt, ends_ms, completes });
+        self.keys.insert(key.as_str().to_owned(), (body.clone(), id.clone()));
+        id
+    }
+
+    fn look(&self, id: &TaskId) -> Result<Task, CallError> {
+        let entry = self.tasks.get(id).ok_or(CallError::TaskNotFound)?;
+        let ended = self.now_ms() >= entry.ends_ms;
+        let (status, error) = match (ended, entry.completes) {
+            (false, _) => (TaskStatus::Processing, None),
+            (true, true) => (TaskStatus::Completed, None),
+            (true, false) => {
+                let error = TaskError { code: "service_error".into(), message: "it broke".into() };
+                (TaskStatus::Failed, Some(error))
+            }
+        };
+        let made = status == TaskStatus::Completed;
+        let links = made.then(|| "https://127.0.0.1/a.png".to_owned()).into_iter().collect();
+        let (progress, estimated, usage) = (None, None, TaskUsage::default());
+        Ok(Task { id: id.clone(), status, progress, links, error, estimated, usage })
+    }
+}
+
+impl Upstream for World {
+    fn create<'a>(&'a self, key: &'a UpstreamKey, body: Bytes, patience: Duration) -> CallFuture<'a, Task> {
+        let call = async move {
+            self.pass(500).await;
+            match self.luck() {
+                Luck::Lost => Err(CallError::Broken("cut before".into())),
+                Luck::Refused => Err(CallError::Connect("refused".into())),
+                luck => {
+                    let id = self.ledger().take(key, &body);
+                    self.pass(2_000).await;
+                    if matches!(luck, Luck::Unheard) {
+                        return Err(CallError::Broken("cut after".into()));
+                    }
+                    self.ledger().look(&id)
+                }
+            }
+        };
+        Box::pin(async move { tokio::time::timeout(patience, call).await.unwrap_or(Err(CallError::Timeout)) })
+    }
+
+    fn task<'a>(&'a self, id: &'a TaskId) -> CallFuture<'a, Task> {
+        Box::pin(async move {
+            self.pass(300).await;
+            match self.luck() {
+                Luck::Lost | Luck::Refused => Err(CallError::Timeout),
+                _ => self.ledger().look(id),
+            }
+        })
+    }
+
+    fn batch<'a>(&'a self, ids: &'a [TaskId]) -> CallFuture<'a, Vec<Task>> {
+        Box::pin(async move {
+            self.pass(300).await;
+            match self.luck() {
+                Luck::Lost | Luck::Refused => Err(CallError::Timeout),
+                _ => Ok(ids.iter().filter_map(|id| self.ledger().look(id).ok()).collect()),
+            }
+        })
+    }
+
+    fn cancel<'a>(&'a self, _: &'a TaskId) -> CallFuture<'a, ()> {
+        Box::pin(async { Err(CallError::Missing) })
+    }
+
+    fn upload(&self, _: Upload) -> CallFuture<'_, UploadedFile> {
+        Box::pin(async { Err(CallError::Missing) })
+    }
+
+    fn delete_file<'a>(&'a self, _: &'a FileId) -> CallFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn credits(&self) -> CallFuture<'_, Credit> {
+        Box::pin(async { Err(CallError::Missing) })
+    }
+}
