@@ -31,6 +31,8 @@ pub(super) enum Step {
 struct Bought<'a> {
     purchase: &'a Purchase,
     id: TaskId,
+    /// Since when it runs upstream, as far as is known.
+    since: Instant,
     estimated: Option<Duration>,
 }
 
@@ -86,7 +88,7 @@ async fn bought(
 ) -> ImageResult {
     let began = Instant::now();
     let (task, reserved) = if let Some((id, reserved)) = made {
-        (Err(Bought { purchase, id, estimated: None }), reserved)
+        (Err(Bought { purchase, id, since: purchase.begun, estimated: None }), reserved)
     } else {
         let task = match create(house, generation, purchase).await {
             Err(fault) if fault.kind() == FaultKind::OutcomeUnknown => {
@@ -101,7 +103,7 @@ async fn bought(
         let known = if tells_its_end(&task) {
             Ok(task)
         } else {
-            Err(Bought { purchase, id: task.id, estimated: task.estimated })
+            Err(Bought { purchase, id: task.id, since: Instant::now(), estimated: task.estimated })
         };
         (known, reserved)
     };
@@ -136,20 +138,19 @@ fn tells_its_end(task: &Task) -> bool {
 /// Waits for the task's end; past `task_timeout` the waiters are told, and the wait goes on until `replay` is over.
 async fn end_of(house: &House, generation: &Generation, bought: Bought<'_>) -> Result<Task, Fault> {
     let plan = generation.plan();
-    let Bought { purchase, id, estimated } = bought;
+    let Bought { purchase, id, since, estimated } = bought;
     let watched = Watched {
         id: id.clone(),
         class: plan.class.clone(),
         typical: plan.typical,
-        created: if purchase.taken_up { purchase.begun } else { Instant::now() },
+        created: since,
         estimated,
         progress: generation.progress.image(purchase.id.image),
     };
     let patience = plan.task_timeout.unwrap_or(house.options.task_timeout);
-    let waited = if purchase.taken_up { purchase.age() } else { Duration::ZERO };
     let ended = house.watcher.ended(watched);
     tokio::pin!(ended);
-    let ended = match tokio::time::timeout(patience.saturating_sub(waited), &mut ended).await {
+    let ended = match tokio::time::timeout(patience.saturating_sub(since.elapsed()), &mut ended).await {
         Ok(ended) => ended,
         Err(_) => {
             tracing::error!(generation_id = %generation.id(), task_id = %id, "a task is past task_timeout; it is still looked at");

@@ -2,5 +2,6 @@
 
 mod configuration;
 mod demo;
+mod killed;
 mod process;
 mod running;

@@ -269,7 +269,7 @@ async fn a_promise_whose_pictures_were_lost_fails_and_says_so() {
 async fn an_image_that_had_ended_is_not_made_again() {
     let bench = Bench::new();
     let id = bench.admitted(&plan("a fox", 2, &[]), "gen_1", MINUTE).await;
-    let (first, second) = (bench.begun(&id, 0, MINUTE).await, bench.begun(&id, 1, MINUTE).await);
+    let (first, second) = (bench.begun(&id, 0, SECOND).await, bench.begun(&id, 1, SECOND).await);
     let failed = Fault::new(FaultKind::Moderation, "no");
     bench.note(Note::Ended { purchase: first, result: Err(failed) }).await;
     bench.note(task_of(second, TASK)).await;

@@ -1,0 +1,132 @@
+//! `serve` killed at any moment and started again on the same folder, with the simulator's ledger as the truth.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use evolink_gateway::simulator::{self, Simulator};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::process::Command;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::process::{Folder, Running, binary, run};
+use crate::support::PATIENCE;
+
+const KEY: &str = "egk_killed";
+/// How long the gateway is killed and started; then it is left alone.
+const KILLING: Duration = Duration::from_secs(5);
+/// Requests under way.
+const WISHES: usize = 8;
+
+async fn simulator() -> Simulator {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let latency = Some((Duration::from_millis(50), Duration::from_millis(400)));
+    let faults = vec!["create:lost*3".parse().unwrap()];
+    Simulator::start(listener, simulator::Options { latency, faults, ..simulator::Options::default() }).await
+}
+
+fn serve(folder: &Folder, upstream: &str) -> Command {
+    let mut command = binary(folder);
+    command.arg("serve").envs([
+        ("EVOLINK_API_KEY", "sk-simulated"),
+        ("EVOLINK_GATEWAY_KEY", KEY),
+        ("EVOLINK_GATEWAY__SERVER__LISTEN", "127.0.0.1:0"),
+        ("EVOLINK_GATEWAY__SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
+        ("EVOLINK_GATEWAY__EVOLINK__BASE_URL", upstream),
+        ("EVOLINK_GATEWAY__EVOLINK__FILES_URL", upstream),
+        ("EVOLINK_GATEWAY__EVOLINK__ALLOW_PRIVATE_MEDIA", "true"),
+        ("EVOLINK_GATEWAY__EVOLINK__POLL__MIN", "20ms"),
+        ("EVOLINK_GATEWAY__EVOLINK__POLL__PER_SECOND", "200"),
+    ]);
+    command
+}
+
+/// Asks for one picture until it has one, wherever the gateway listens by then: as an SDK with endless patience.
+async fn ask(prompt: String, gateway: Arc<Mutex<SocketAddr>>) -> String {
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+    let body = json!({"prompt": prompt, "size": "816x816", "quality": "low"}).to_string();
+    for tries in 0_u32.. {
+        let address = *gateway.lock().unwrap();
+        let request = client.post(format!("http://{address}/v1/images/generations")).bearer_auth(KEY);
+        let request = request.header("content-type", "application/json").body(body.clone());
+        let answer = request.header("x-stainless-retry-count", tries.to_string()).send().await;
+        if let Ok(answer) = answer {
+            let status = answer.status();
+            let tasks = answer.headers().get("x-evolink-task-ids").map(|ids| ids.to_str().unwrap().to_owned());
+            let again = answer.headers().get("x-should-retry").is_some_and(|again| again == "true");
+            match answer.bytes().await {
+                Ok(body) if status == 200 => {
+                    assert!(body.starts_with(b"{"), "no JSON");
+                    return tasks.unwrap();
+                }
+                Ok(body) => assert!(again, "{prompt}: {status} {}", String::from_utf8_lossy(&body)),
+                Err(_) => {}
+            }
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    unreachable!()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_moment_it_buys_nothing_twice_and_loses_nothing() {
+    let seed: u64 = rand::rng().random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let (folder, simulator) = (Folder::new(), simulator().await);
+    let mut process = Running::start(&mut serve(&folder, &simulator.url()));
+    let (api, _) = process.addresses().await;
+    let gateway = Arc::new(Mutex::new(api));
+    let (mut asking, mut asked, mut answers) = (JoinSet::new(), 0, Vec::new());
+    let began = Instant::now();
+    let (mut kills, mut kill_at) = (0, began + Duration::from_millis(random.random_range(20..600)));
+    loop {
+        let killing = began.elapsed() < KILLING;
+        while killing && asking.len() < WISHES {
+            asking.spawn(ask(format!("wish {asked}"), Arc::clone(&gateway)));
+            asked += 1;
+        }
+        tokio::select! {
+            answered = asking.join_next() => match answered {
+                Some(answer) => answers.push(answer.unwrap()),
+                None => break,
+            },
+            () = tokio::time::sleep_until(kill_at), if killing => {
+                process.signal("KILL").await;
+                process.ended().await;
+                process = Running::start(&mut serve(&folder, &simulator.url()));
+                *gateway.lock().unwrap() = process.addresses().await.0;
+                kills += 1;
+                kill_at = Instant::now() + Duration::from_millis(random.random_range(20..600));
+            }
+        }
+    }
+    let ledger = simulator.ledger();
+    println!("{kills} kills, {asked} wishes, {:?}", ledger.totals);
+    let delivered: BTreeSet<String> = answers.iter().cloned().collect();
+    let made: BTreeSet<String> = ledger.tasks.iter().map(|task| task.id.clone()).collect();
+    assert!(kills >= 5 && answers.len() == asked, "{kills} kills, {} of {asked} answered", answers.len());
+    assert_eq!(delivered, made, "seed {seed}: each task was delivered, and there is none else");
+    assert_eq!((made.len(), answers.len()), (asked, asked), "seed {seed}: one task for each wish");
+}
+
+#[tokio::test]
+async fn a_folder_in_use_or_unusable_stops_the_start() {
+    let folder = Folder::new();
+    let mut first = Running::start(&mut serve(&folder, "http://127.0.0.1:1"));
+    first.addresses().await;
+    let second = run(&mut serve(&folder, "http://127.0.0.1:1")).await;
+    assert_eq!(second.code, Some(1));
+    assert!(second.err.contains("in use by another gateway"), "{}", second.err);
+    let other = Folder::new();
+    let file = other.write("no-folder", "");
+    let mut command = serve(&other, "http://127.0.0.1:1");
+    let ran = run(command.env("EVOLINK_GATEWAY__STATE__PATH", file)).await;
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("state.path"), "{}", ran.err);
+}
