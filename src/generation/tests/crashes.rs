@@ -6,7 +6,7 @@
 
 mod world;
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use jiff::Timestamp;
 use rand::rngs::StdRng;
@@ -90,7 +90,10 @@ impl Journal for Fused {
 /// One wish: asked again, as an SDK does, until there is an answer.
 struct Client {
     plan: Arc<Plan>,
+    /// The id it was told, or would have been: a crash between the promise and its telling leaves a client that knows
+    /// nothing of it, which nobody can help.
     promised: Mutex<Option<String>>,
+    told: AtomicBool,
     /// The tasks of the pictures, or the final failure.
     answer: Mutex<Option<Result<Vec<TaskId>, Fault>>>,
 }
@@ -98,7 +101,12 @@ struct Client {
 impl Client {
     fn new(number: u64, random: &mut StdRng) -> Arc<Self> {
         let plan = plan(&format!("wish {number}"), random.random_range(1..=3), &[]);
-        Arc::new(Self { plan, promised: Mutex::default(), answer: Mutex::default() })
+        Arc::new(Self {
+            plan,
+            promised: Mutex::default(),
+            told: AtomicBool::new(false),
+            answer: Mutex::default(),
+        })
     }
 
     fn is_answered(&self) -> bool {
@@ -109,15 +117,18 @@ impl Client {
         tokio::time::sleep(start).await;
         while !self.is_answered() {
             let id = self.promised.lock().unwrap().clone();
-            let waiter = if let Some(id) = id {
-                generations.find("design", &id).expect("a promise is kept")
+            let found = id.and_then(|id| generations.find("design", &id));
+            let waiter = if let Some(found) = found {
+                found
             } else {
+                assert!(!self.told.load(Ordering::Relaxed), "a promise is kept");
                 let begun = generations.begin(Arc::clone(&self.plan), owner(&self.plan), Vec::new(), true);
                 let Ok(waiter) = begun.await else { continue };
                 if promise {
                     let id = waiter.generation().id().to_string();
-                    waiter.promise().await.unwrap();
                     *self.promised.lock().unwrap() = Some(id);
+                    waiter.promise().await.unwrap();
+                    self.told.store(true, Ordering::Relaxed);
                     continue;
                 }
                 waiter
@@ -131,7 +142,7 @@ impl Client {
         let answer = match waiter.finished(soon()).await {
             Ok(finished) => Ok(finished.images.iter().flatten().map(|made| made.task.clone()).collect()),
             Err(fault) if fault.kind() == FaultKind::OutcomeUnknown => return,
-            Err(fault) if fault.should_retry() && self.promised.lock().unwrap().is_none() => return,
+            Err(fault) if fault.should_retry() && !self.told.load(Ordering::Relaxed) => return,
             Err(fault) => Err(fault),
         };
         *self.answer.lock().unwrap() = Some(answer);

@@ -115,14 +115,14 @@ async fn an_unknown_create_is_asked_again_with_its_key_and_its_bytes() {
     let bench = Bench::new();
     let id = bench.admitted(&plan("a fox", 2, &[]), "gen_1", 50 * MINUTE).await;
     bench.begun(&id, 1, 49 * MINUTE).await;
-    bench.fake.script().create_errors = [CallError::Timeout].into();
+    bench.fake.script().create_errors = [CallError::Timeout, CallError::Timeout].into();
     let house = bench.start().await;
     let finished = house.find(&id).unwrap().finished(soon()).await.unwrap();
     assert_eq!(finished.images.iter().flatten().count(), 2);
     let script = bench.fake.script();
     let again = script.keys.iter().zip(&script.creates).filter(|(key, _)| *key == "eg-gen_1-1");
     assert_eq!(again.map(|(_, body)| body.as_str()).collect::<Vec<_>>(), ["the very bytes of 1"; 2]);
-    assert_eq!(script.creates.len(), 3, "the image that had not begun is bought too");
+    assert_eq!(script.creates.len(), 4, "the image that had not begun is bought too");
 }
 
 #[tokio::test(start_paused = true)]

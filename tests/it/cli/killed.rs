@@ -57,7 +57,8 @@ async fn ask(prompt: String, gateway: Arc<Mutex<SocketAddr>>) -> String {
         let answer = request.header("x-stainless-retry-count", tries.to_string()).send().await;
         if let Ok(answer) = answer {
             let status = answer.status();
-            let tasks = answer.headers().get("x-evolink-task-ids").map(|ids| ids.to_str().unwrap().to_owned());
+            let tasks =
+                answer.headers().get("x-evolink-task-ids").map(|ids| ids.to_str().unwrap().to_owned());
             let again = answer.headers().get("x-should-retry").is_some_and(|again| again == "true");
             match answer.bytes().await {
                 Ok(body) if status == 200 => {
