@@ -129,7 +129,7 @@ impl Generations {
             metrics,
             clock,
         }));
-        (house, async { (_, _) = futures_util::future::join(writing, sweeping).await })
+        (house, async { ((), ()) = futures_util::future::join(writing, sweeping).await })
     }
 
     /// Goes on with what an earlier process left in the journal. To be called once, before anything is begun.

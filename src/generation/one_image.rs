@@ -150,16 +150,16 @@ async fn end_of(house: &House, generation: &Generation, bought: Bought<'_>) -> R
     let patience = plan.task_timeout.unwrap_or(house.options.task_timeout);
     let ended = house.watcher.ended(watched);
     tokio::pin!(ended);
-    let ended = match tokio::time::timeout(patience.saturating_sub(since.elapsed()), &mut ended).await {
-        Ok(ended) => ended,
-        Err(_) => {
-            tracing::error!(generation_id = %generation.id(), task_id = %id, "a task is past task_timeout; it is still looked at");
-            generation.advance(Phase::Overdue);
-            let left = house.options.replay.saturating_sub(purchase.age()).max(LAST_LOOKS);
-            match tokio::time::timeout(left, ended).await {
-                Ok(ended) => ended,
-                Err(_) => return Err(never_ended(generation, &id)),
-            }
+    let in_time = tokio::time::timeout(patience.saturating_sub(since.elapsed()), &mut ended).await;
+    let ended = if let Ok(ended) = in_time {
+        ended
+    } else {
+        tracing::error!(generation_id = %generation.id(), task_id = %id, "a task is past task_timeout; it is still looked at");
+        generation.advance(Phase::Overdue);
+        let left = house.options.replay.saturating_sub(purchase.age()).max(LAST_LOOKS);
+        match tokio::time::timeout(left, ended).await {
+            Ok(ended) => ended,
+            Err(_) => return Err(never_ended(generation, &id)),
         }
     };
     match ended {

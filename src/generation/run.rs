@@ -58,7 +58,9 @@ async fn run(house: &House, generation: &Generation, inputs: Vec<InputFile>, rem
     let (mut left, leases) =
         remains.map_or_else(Default::default, |Remains { images, leases }| (images, leases));
     let leases = house.uploads.lease_all(&generation.audience, inputs).await.map(|new| {
-        new.iter().for_each(|lease| note_upload(house, generation, lease));
+        for lease in &new {
+            note_upload(house, generation, lease);
+        }
         [leases, new].concat()
     });
     let uploaded = began.elapsed();

@@ -131,8 +131,8 @@ impl Uploads {
     /// Deletes files that an earlier process left, in the background.
     pub(super) fn delete_all(&self, files: Vec<FileId>) {
         for file in files {
-            let shelf = Arc::clone(&self.0);
-            self.0.tasks.spawn(async move { shelf.delete(&file).await });
+            let owner = Arc::clone(&self.0);
+            self.0.tasks.spawn(async move { owner.delete(&file).await });
         }
     }
 

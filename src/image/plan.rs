@@ -113,6 +113,7 @@ mod millis {
     pub(super) mod option {
         use super::{Deserialize, Deserializer, Duration, Serialize, Serializer, of};
 
+        #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
         pub(in super::super) fn serialize<S: Serializer>(
             time: &Option<Duration>,
             to: S,

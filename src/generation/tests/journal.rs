@@ -172,7 +172,7 @@ async fn what_ended_is_swept_after_the_time_of_replay() {
     let mut waiter = bench.begin(&plan("a fox", 1, &[])).await.unwrap();
     waiter.finished(soon()).await.unwrap();
     let ended = async || bench.journal.inner.ended(0, None, 10).await.unwrap().records.len();
-    after(options().replay - Duration::from_mins(5)).await;
+    after(options().replay.saturating_sub(Duration::from_mins(5))).await;
     assert_eq!(ended().await, 1);
     after(Duration::from_mins(10)).await;
     assert_eq!(ended().await, 0);

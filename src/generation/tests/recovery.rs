@@ -134,7 +134,7 @@ async fn a_create_older_than_the_window_stays_in_doubt_until_replay_is_over() {
     after(MINUTE).await;
     let waiter = house.find(&id).unwrap();
     assert_eq!(waiter.generation().state(), State::InDoubt);
-    after(options().replay - 3 * 60 * MINUTE / 2).await;
+    after(options().replay.saturating_sub(3 * 60 * MINUTE / 2)).await;
     assert_eq!((waiter.generation().state(), bench.unfinished().await), (State::InDoubt, 1));
     after(60 * MINUTE).await;
     assert_eq!((waiter.generation().state(), bench.unfinished().await), (State::Failed, 0));
@@ -179,7 +179,7 @@ async fn what_ended_answers_by_its_id_and_counts_as_undelivered_within_its_age()
     assert!(!house.repeat(&fox).await.joined(), "it is delivered now");
     assert!(!house.repeat(&bear).await.joined(), "it is too old");
     assert_eq!(house.find(&old).unwrap().generation().state(), State::Done);
-    after(options().replay - 15 * MINUTE).await;
+    after(options().replay.saturating_sub(15 * MINUTE)).await;
     assert!(house.find(&young).is_some() && house.find(&old).is_none());
 }
 
@@ -223,7 +223,8 @@ async fn what_was_taken_back_is_not_found_but_cancelled_and_watched() {
     let house = bench.start().await;
     assert!(house.find(&id).is_none());
     after(30 * SECOND).await;
-    assert_eq!((bench.fake.script().cancels.len(), bench.unfinished().await), (1, 0));
+    assert_eq!(bench.fake.script().cancels.len(), 1);
+    assert_eq!(bench.unfinished().await, 0);
     assert!(!house.repeat(&fox).await.joined());
 }
 

@@ -29,7 +29,7 @@ pub(super) fn unfinished(
         let (purchases, uploads) = (purchases(db, &head.id)?, uploads(db, &head.id)?);
         let promised = head.promised;
         let record =
-            kept(head.id.clone(), head.into_admission().and_then(|admission| Ok((admission, purchases?))));
+            kept(&head.id.clone(), head.into_admission().and_then(|admission| Ok((admission, purchases?))));
         if let Some((admission, purchases)) = record {
             records.push(Unfinished { admission, promised, withdrawn, purchases, uploads });
         }
@@ -58,7 +58,7 @@ pub(super) fn ended(
     let records = rows.into_iter().filter_map(|(at, head, outcome)| {
         let promised = head.promised;
         let read = |head: Head| Ok((head.into_admission()?, stored::read_outcome(&outcome)?));
-        let (admission, (created, images)) = kept(head.id.clone(), read(head))?;
+        let (admission, (created, images)) = kept(&head.id.clone(), read(head))?;
         Some(Past { admission, promised, created, ended_ms: at.ended_ms, images })
     });
     Ok(Page { records: records.collect(), next })
@@ -78,7 +78,7 @@ fn bound(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-fn kept<T>(id: String, record: Result<T, StoreError>) -> Option<T> {
+fn kept<T>(id: &str, record: Result<T, StoreError>) -> Option<T> {
     record
         .inspect_err(|error| {
             tracing::error!(generation_id = id, %error, "a generation in the journal cannot be read; it is left there");

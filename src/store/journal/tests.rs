@@ -233,7 +233,6 @@ async fn a_row_that_cannot_be_read_hides_no_other() {
 /// What the journal adds to a generation of one image: run with `--ignored --nocapture`, in a release build.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
-#[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement speaks")]
 async fn the_cost_of_a_generation() {
     let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
     let journal = EngineJournal::new(Engine::open(folder.path()).unwrap());
