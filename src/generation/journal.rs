@@ -141,8 +141,9 @@ pub struct PastAt {
 ///
 /// Dropping a future does not undo the write.
 pub trait Journal: Send + Sync + 'static {
-    /// A new generation, in one transaction with whatever else its admission means.
-    fn admit(&self, admission: Admission) -> JournalFuture<'_, ()>;
+    /// A new generation, in one transaction with whatever else its admission means, and with its creates that are to be
+    /// sent at once.
+    fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, ()>;
     /// A create that is about to be sent.
     fn begin(&self, intent: Intent) -> JournalFuture<'_, ()>;
     /// All of them or none.

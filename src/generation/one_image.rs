@@ -23,6 +23,8 @@ const LAST_LOOKS: Duration = Duration::from_mins(1);
 pub(super) enum Step {
     /// It is to be bought by sending this.
     Buy(CreateBody),
+    /// It has its place and is written down already.
+    Ready(Purchase, Slot),
     /// An earlier process began it.
     Left(Left),
 }
@@ -59,6 +61,7 @@ pub(super) async fn image(
         Step::Left(Left::Made { purchase, task, reserved }) => {
             (purchase, Some((task, reserved)), house.slots.take_over(standing))
         }
+        Step::Ready(purchase, slot) => (purchase, None, Some(slot)),
         Step::Buy(body) => {
             let slot = house.slots.take(standing).await?;
             timing.queue = queued.elapsed();

@@ -38,6 +38,17 @@ pub(super) enum Left {
 }
 
 impl Purchase {
+    /// A create that is to be sent as soon as it is written down.
+    pub(super) fn new(generation: &Generation, image: u8, body: CreateBody) -> Self {
+        let id = PurchaseId { generation: generation.id().clone(), image, attempt: 0 };
+        Self { id, key: UpstreamKey::random(), body, begun: Instant::now(), taken_up: false }
+    }
+
+    pub(super) fn to_intent(&self, house: &House) -> Intent {
+        let (purchase, key, body) = (self.id.clone(), self.key.clone(), self.body.clone());
+        Intent { purchase, key, body, begun_ms: house.clock.unix_ms() }
+    }
+
     /// Writes down that this image is being bought; only then may it be. There is no time-out: a write that was given
     /// up may still happen, and would be a create that is sent after the next start though its client was told no.
     ///
@@ -49,19 +60,12 @@ impl Purchase {
         image: u8,
         body: CreateBody,
     ) -> Result<Self, Fault> {
-        let id = PurchaseId { generation: generation.id().clone(), image, attempt: 0 };
-        let key = UpstreamKey::random();
-        let intent = Intent {
-            purchase: id.clone(),
-            key: key.clone(),
-            body: body.clone(),
-            begun_ms: house.clock.unix_ms(),
-        };
-        house.journal.begin(intent).await.map_err(|error| {
-            tracing::error!(generation_id = %id.generation, %error, "a create is not sent: it cannot be written down");
+        let purchase = Self::new(generation, image, body);
+        house.journal.begin(purchase.to_intent(house)).await.map_err(|error| {
+            tracing::error!(generation_id = %generation.id(), %error, "a create is not sent: it cannot be written down");
             unwritten().with_cause(error)
         })?;
-        Ok(Self { id, key, body, begun: Instant::now(), taken_up: false })
+        Ok(purchase)
     }
 
     /// One that an earlier process began `age` ago.

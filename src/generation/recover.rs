@@ -7,8 +7,9 @@ use super::House;
 use super::audience::Audience;
 use super::journal::{Journal, JournalError, Note, Past, Unfinished};
 use super::model::{Finished, Generation, GenerationId, Phase, Timing};
+use super::one_image::Step;
 use super::purchase::Left;
-use super::run::{self, Remains};
+use super::run::{self, Start};
 use crate::clock::Clock;
 
 /// Generations read at once; those under way carry the bodies of their creates.
@@ -121,12 +122,12 @@ fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {
             registry.withdraw(&generation.owner().team, id.as_str());
         }
     }
-    let mut images: Vec<(u8, Left)> = Vec::with_capacity(purchases.len());
+    let mut images: Vec<(u8, Step)> = Vec::with_capacity(purchases.len());
     for purchase in purchases {
         let (image, age) = (purchase.image, house.clock.since_ms(purchase.begun_ms));
         // Of several attempts the last one counts.
         images.retain(|(other, _)| *other != image);
-        images.push((image, Left::of(&generation, purchase, age)));
+        images.push((image, Step::Left(Left::of(&generation, purchase, age))));
     }
     tracing::info!(
         generation_id = %id,
@@ -138,7 +139,8 @@ fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {
     house.metrics.recovered();
     let now_ms = house.clock.unix_ms();
     let leases = uploads.into_iter().map(|upload| house.uploads.restore(upload, now_ms)).collect();
-    house.tasks.spawn(run::resume(Arc::clone(house), generation, Remains { images, leases }));
+    let start = Start { images, leases, taken_up: true, ..Start::default() };
+    house.tasks.spawn(run::resume(Arc::clone(house), generation, start));
     counts.taken_up += 1;
 }
 

@@ -7,28 +7,35 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::House;
-use super::journal::Note;
+use super::journal::{Intent, Note};
 use super::model::{Finished, Generation, ImageResult, Phase, Timing};
 use super::one_image::{Step, image};
-use super::purchase::{Left, unwritten};
+use super::purchase::{Purchase, unwritten};
 use super::slots::Standing;
 use super::uploads::{self, Lease};
 use crate::evolink::{CreateBody, UploadLinks, create_body};
 use crate::fault::{Fault, FaultKind};
 use crate::media::InputFile;
 
-/// What an earlier process left of a generation.
-pub(super) struct Remains {
-    /// The images begun, by their index.
-    pub images: Vec<(u8, Left)>,
-    /// Its pictures, as far as they lie upstream.
+/// Where a generation begins.
+#[derive(Default)]
+pub(super) struct Start {
+    /// The images under way, by their index; the others are to be bought.
+    pub images: Vec<(u8, Step)>,
+    /// The pictures that came along, as far as they lie upstream.
     pub leases: Vec<Lease>,
+    /// Those that do not yet.
+    pub inputs: Vec<InputFile>,
+    /// An earlier process left it so.
+    pub taken_up: bool,
 }
 
 /// Writes the generation down, and runs it. What cannot be written down never was: nobody is to find it.
 pub(super) async fn begin(house: Arc<House>, generation: Arc<Generation>, inputs: Vec<InputFile>) {
     let end = End { house: &house, generation: &generation };
-    if let Err(error) = house.journal.admit(generation.to_admission()).await {
+    let standing = Standing::queued(&house.metrics);
+    let (images, intents) = ready(&house, &generation, &inputs, &standing);
+    if let Err(error) = house.journal.admit(generation.to_admission(), intents).await {
         tracing::error!(generation_id = %generation.id(), %error, "a generation is refused: it cannot be written down");
         let fault = unwritten().with_cause(error);
         generation.admit(Err(fault.clone()));
@@ -39,24 +46,46 @@ pub(super) async fn begin(house: Arc<House>, generation: Arc<Generation>, inputs
         return;
     }
     generation.admit(Ok(()));
-    run(&house, &generation, inputs, None).await;
+    run(&house, &generation, &standing, Start { images, inputs, ..Start::default() }).await;
     drop(end);
 }
 
 /// Goes on where an earlier process ended.
-pub(super) async fn resume(house: Arc<House>, generation: Arc<Generation>, remains: Remains) {
+pub(super) async fn resume(house: Arc<House>, generation: Arc<Generation>, start: Start) {
     let end = End { house: &house, generation: &generation };
-    run(&house, &generation, Vec::new(), Some(remains)).await;
+    run(&house, &generation, &Standing::queued(&house.metrics), start).await;
     drop(end);
 }
 
+/// The images that need not wait for anything: their creates are written down together with the generation, which
+/// saves them a write of their own.
+fn ready(
+    house: &House,
+    generation: &Generation,
+    inputs: &[InputFile],
+    standing: &Standing<'_>,
+) -> (Vec<(u8, Step)>, Vec<Intent>) {
+    let (mut images, mut intents) = (Vec::new(), Vec::new());
+    if !inputs.is_empty() {
+        return (images, intents);
+    }
+    for index in 0..generation.plan().count {
+        let Some(body) = create_body(&generation.plan().task, index, &UploadLinks::new()) else { break };
+        let Some(slot) = house.slots.take_free(standing) else { break };
+        if !generation.audience.may_buy() {
+            break;
+        }
+        let purchase = Purchase::new(generation, index, body);
+        intents.push(purchase.to_intent(house));
+        images.push((index, Step::Ready(purchase, slot)));
+    }
+    (images, intents)
+}
+
 /// Its pictures uploaded, then one task upstream for each image, side by side.
-async fn run(house: &House, generation: &Generation, inputs: Vec<InputFile>, remains: Option<Remains>) {
+async fn run(house: &House, generation: &Generation, standing: &Standing<'_>, start: Start) {
     let began = Instant::now();
-    let standing = Standing::queued(&house.metrics);
-    let taken_up = remains.is_some();
-    let (mut left, leases) =
-        remains.map_or_else(Default::default, |Remains { images, leases }| (images, leases));
+    let Start { images: mut under_way, leases, inputs, taken_up } = start;
     let leases = house.uploads.lease_all(&generation.audience, inputs).await.map(|new| {
         for lease in &new {
             note_upload(house, generation, lease);
@@ -66,14 +95,13 @@ async fn run(house: &House, generation: &Generation, inputs: Vec<InputFile>, rem
     let uploaded = began.elapsed();
     let links = leases.as_deref().map(uploads::links).map_err(Fault::clone);
     let images = (0..generation.plan().count).map(|index| {
-        let step = match left.iter().position(|(image, _)| *image == index) {
-            Some(at) => Ok(Step::Left(left.swap_remove(at).1)),
+        let step = match under_way.iter().position(|(image, _)| *image == index) {
+            Some(at) => Ok(under_way.swap_remove(at).1),
             None => links
                 .as_ref()
                 .map_err(Fault::clone)
                 .and_then(|links| body(generation, index, links, taken_up)),
         };
-        let standing = &standing;
         async move {
             let mut timing = Timing::default();
             let result = match step {

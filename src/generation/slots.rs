@@ -74,6 +74,13 @@ impl Slots {
         })
     }
 
+    /// A place if one is free and nobody waits for it.
+    pub(super) fn take_free(&self, standing: &Standing<'_>) -> Option<Slot> {
+        let slot = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        standing.run();
+        Some(slot)
+    }
+
     /// A place for an image that runs upstream already, if there is one; it runs on without.
     pub(super) fn take_over(&self, standing: &Standing<'_>) -> Option<Slot> {
         standing.run();

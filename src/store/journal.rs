@@ -47,7 +47,7 @@ impl From<StoreError> for JournalError {
 }
 
 impl Journal for EngineJournal {
-    fn admit(&self, admission: Admission) -> JournalFuture<'_, ()> {
+    fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, ()> {
         self.run(move |db| {
             let plan = stored::plan(&admission.plan)?;
             let owner = &admission.owner;
@@ -62,26 +62,12 @@ impl Journal for EngineJournal {
                 plan,
                 admission.created_ms,
             ])?;
-            Ok(())
+            intents.iter().try_for_each(|intent| begin(db, intent))
         })
     }
 
     fn begin(&self, intent: Intent) -> JournalFuture<'_, ()> {
-        self.run(move |db| {
-            let PurchaseId { generation, image, attempt } = &intent.purchase;
-            db.prepare_cached(
-                "INSERT INTO purchases (generation, image, attempt, upstream_key, body, begun) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                generation.as_str(),
-                image,
-                attempt,
-                intent.key.as_str(),
-                &*intent.body,
-                intent.begun_ms,
-            ])?;
-            Ok(())
-        })
+        self.run(move |db| begin(db, &intent))
     }
 
     fn note(&self, notes: Arc<[Note]>) -> JournalFuture<'_, ()> {
@@ -122,6 +108,22 @@ impl Journal for EngineJournal {
             Ok(gone)
         })
     }
+}
+
+fn begin(db: &Connection, intent: &Intent) -> Result<(), StoreError> {
+    let PurchaseId { generation, image, attempt } = &intent.purchase;
+    db.prepare_cached(
+        "INSERT INTO purchases (generation, image, attempt, upstream_key, body, begun) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        generation.as_str(),
+        image,
+        attempt,
+        intent.key.as_str(),
+        &*intent.body,
+        intent.begun_ms,
+    ])?;
+    Ok(())
 }
 
 /// A note whose row is gone changes nothing.

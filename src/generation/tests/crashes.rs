@@ -53,8 +53,8 @@ impl Fused {
 }
 
 impl Journal for Fused {
-    fn admit(&self, admission: Admission) -> JournalFuture<'_, ()> {
-        self.run(self.inner.admit(admission))
+    fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, ()> {
+        self.run(self.inner.admit(admission, intents))
     }
 
     fn begin(&self, intent: Intent) -> JournalFuture<'_, ()> {

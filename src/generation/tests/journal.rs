@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::super::journal::{Admission, Intent, JournalFuture, Page, Past, PastAt, Unfinished};
 use super::super::*;
-use super::fake::{Fake, after, house_on, options, owner, plan, soon};
+use super::fake::{Fake, after, house_on, options, owner, picture, plan, soon};
 use crate::evolink::FileId;
 use crate::fault::FaultKind;
 use crate::store::{Engine, EngineJournal};
@@ -34,8 +34,12 @@ fn full<'a, T>() -> JournalFuture<'a, T> {
 }
 
 impl Journal for Fickle {
-    fn admit(&self, admission: Admission) -> JournalFuture<'_, ()> {
-        if self.admissions_fail.load(Ordering::Relaxed) { full() } else { self.inner.admit(admission) }
+    fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, ()> {
+        if self.admissions_fail.load(Ordering::Relaxed) {
+            full()
+        } else {
+            self.inner.admit(admission, intents)
+        }
     }
 
     fn begin(&self, intent: Intent) -> JournalFuture<'_, ()> {
@@ -115,11 +119,24 @@ async fn what_cannot_be_admitted_is_refused_and_leaves_nothing_behind() {
 async fn a_create_that_cannot_be_written_down_is_not_sent() {
     let bench = Bench::new();
     bench.journal.intents_fail.store(true, Ordering::Relaxed);
-    let mut waiter = bench.begin(&plan("a fox", 2, &[])).await.unwrap();
-    let fault = waiter.finished(soon()).await.unwrap_err();
+    // With a picture that has to be uploaded first, the creates are not written down at the admission.
+    let sketch = [picture("a sketch")];
+    let fox = plan("a fox", 2, &sketch);
+    let begun = bench.generations.begin(Arc::clone(&fox), owner(&fox), sketch.to_vec(), false);
+    let fault = begun.await.unwrap().finished(soon()).await.unwrap_err();
     assert_eq!((fault.status(), fault.kind()), (503, FaultKind::Overloaded));
     assert_eq!(bench.journal.intents.load(Ordering::Relaxed), 2);
-    assert!(bench.fake.script().creates.is_empty());
+    let script = bench.fake.script();
+    assert_eq!((script.uploads.len(), script.creates.len()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn creates_that_wait_for_nothing_are_written_down_with_their_generation() {
+    let bench = Bench::new();
+    let mut waiter = bench.begin(&plan("a fox", 3, &[])).await.unwrap();
+    assert_eq!(bench.unfinished().await[0].purchases.len(), 3);
+    waiter.finished(soon()).await.unwrap();
+    assert_eq!(bench.journal.intents.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -38,7 +38,7 @@ impl Bench {
         let id = GenerationId::kept(id.to_owned());
         let admission =
             Admission { id: id.clone(), owner: owner(plan), plan: Arc::clone(plan), created_ms: before(ago) };
-        self.journal.admit(admission).await.unwrap();
+        self.journal.admit(admission, Vec::new()).await.unwrap();
         id
     }
 
