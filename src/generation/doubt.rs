@@ -20,8 +20,8 @@ pub(super) async fn outlast(
     let _doubt = generation.doubt();
     let generation_id = generation.id();
     let (key, image) = (purchase.key.as_str(), purchase.id.image);
-    tracing::error!(%generation_id, image, key, "it is unknown whether a create was taken, and it may no longer be repeated: look for its task at Evolink by time and prompt");
+    tracing::error!(%generation_id, image, key, "a create is in doubt and may no longer be repeated: look for its task at Evolink by time and prompt");
     tokio::time::sleep(house.options.replay.saturating_sub(purchase.age())).await;
-    tracing::error!(%generation_id, image, key, "a create in doubt is given up: generation.replay is over; Evolink may have charged for it");
+    tracing::error!(%generation_id, image, key, "a create in doubt is given up: Evolink may have charged for it");
     Err(create_fault(&CallError::Timeout))
 }

@@ -175,7 +175,7 @@ async fn end_of(house: &House, generation: &Generation, bought: Bought<'_>) -> R
 }
 
 fn never_ended(generation: &Generation, task_id: &TaskId) -> Fault {
-    tracing::error!(generation_id = %generation.id(), %task_id, "a task is given up: it has not ended within generation.replay; see at Evolink what became of it and what it cost");
+    tracing::error!(generation_id = %generation.id(), %task_id, "a task is given up: it has not ended within generation.replay");
     Fault::new(
         FaultKind::TaskTimeout,
         "The upstream task did not end within the time the gateway looks for it.",
