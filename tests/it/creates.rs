@@ -62,7 +62,10 @@ async fn a_pause_beyond_our_patience_is_passed_on() {
 
 #[tokio::test]
 async fn a_create_that_never_gets_an_answer_is_in_doubt_and_then_given_up() {
-    let patience = json!({"evolink": {"create_patience": "600ms", "idempotency_window": "2s"}});
+    let patience = json!({
+        "evolink": {"create_patience": "600ms", "idempotency_window": "2s"},
+        "generation": {"replay": "3s"},
+    });
     let house = Harness::with(patience).await;
     let prompts = ["a fox [create:500]", "a fox [create:malformed]", "a fox [create:html]"];
     let answers = join_all(prompts.map(|prompt| house.draw(prompt))).await;

@@ -22,7 +22,10 @@ fn note(page: &mut String, name: &str, answer: &Answer) {
 
 #[tokio::test]
 async fn the_table_of_errors() {
-    let config = json!({"evolink": {"create_patience": "300ms", "idempotency_window": "3s"}});
+    let config = json!({
+        "evolink": {"create_patience": "300ms", "idempotency_window": "3s"},
+        "generation": {"replay": "4s"},
+    });
     let house = Harness::with(config).await;
     let mut page = String::new();
     let get = |path| house.ask(Method::GET, path);
