@@ -1,7 +1,8 @@
-//! A create whose outcome is unknown and that may no longer be repeated: upstream would take it for a new one.
+//! Creates whose outcome is unknown: a state of their generation, and what becomes of those that may no longer be
+//! repeated, since upstream would take them for new ones.
 
 use super::House;
-use super::model::Generation;
+use super::model::{Generation, Phase};
 use super::purchase::Purchase;
 use crate::evolink::{CallError, Task, create_fault};
 use crate::fault::Fault;
@@ -24,4 +25,41 @@ pub(super) async fn outlast(
     tokio::time::sleep(house.options.replay.saturating_sub(purchase.age())).await;
     tracing::error!(%generation_id, image, key, "a create in doubt is given up: Evolink may have charged for it");
     Err(create_fault(&CallError::Timeout))
+}
+
+impl Generation {
+    /// One more of its creates is in doubt, until the guard is dropped.
+    pub(super) fn doubt(&self) -> Doubt<'_> {
+        self.change_phase(|phase| match phase {
+            Phase::Running => {
+                *phase = Phase::InDoubt { creates: 1 };
+                true
+            }
+            Phase::InDoubt { creates } => {
+                *creates += 1;
+                false
+            }
+            Phase::Overdue | Phase::Finished(_) => false,
+        });
+        Doubt(self)
+    }
+}
+
+/// A create in doubt; dropped when its outcome is known.
+pub(super) struct Doubt<'a>(&'a Generation);
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        self.0.change_phase(|phase| match phase {
+            Phase::InDoubt { creates: 0 | 1 } => {
+                *phase = Phase::Running;
+                true
+            }
+            Phase::InDoubt { creates } => {
+                *creates -= 1;
+                false
+            }
+            Phase::Running | Phase::Overdue | Phase::Finished(_) => false,
+        });
+    }
 }

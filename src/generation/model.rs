@@ -315,38 +315,7 @@ impl Generation {
         });
     }
 
-    /// One more of its creates is in doubt, until the guard is dropped.
-    pub(super) fn doubt(&self) -> Doubt<'_> {
-        self.phase.send_if_modified(|phase| match phase {
-            Phase::Running => {
-                *phase = Phase::InDoubt { creates: 1 };
-                true
-            }
-            Phase::InDoubt { creates } => {
-                *creates += 1;
-                false
-            }
-            Phase::Overdue | Phase::Finished(_) => false,
-        });
-        Doubt(self)
-    }
-}
-
-/// A create in doubt; dropped when its outcome is known.
-pub(super) struct Doubt<'a>(&'a Generation);
-
-impl Drop for Doubt<'_> {
-    fn drop(&mut self) {
-        self.0.phase.send_if_modified(|phase| match phase {
-            Phase::InDoubt { creates: 0 | 1 } => {
-                *phase = Phase::Running;
-                true
-            }
-            Phase::InDoubt { creates } => {
-                *creates -= 1;
-                false
-            }
-            Phase::Running | Phase::Overdue | Phase::Finished(_) => false,
-        });
+    pub(super) fn change_phase(&self, change: impl FnOnce(&mut Phase) -> bool) {
+        self.phase.send_if_modified(change);
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Answer, Harness, PRINT_KEY, STRICT_KEY, small};
 
@@ -20,13 +20,17 @@ fn note(page: &mut String, name: &str, answer: &Answer) {
     .unwrap();
 }
 
-#[tokio::test]
-async fn the_table_of_errors() {
-    let config = json!({
+/// Doubts come soon and have an end.
+fn impatient() -> Value {
+    json!({
         "evolink": {"create_patience": "300ms", "idempotency_window": "3s"},
         "generation": {"replay": "4s"},
-    });
-    let house = Harness::with(config).await;
+    })
+}
+
+#[tokio::test]
+async fn the_table_of_errors() {
+    let house = Harness::with(impatient()).await;
     let mut page = String::new();
     let get = |path| house.ask(Method::GET, path);
     let json_type = ("content-type", "application/json");
