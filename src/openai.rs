@@ -9,11 +9,13 @@ mod given;
 mod ignored;
 mod members;
 mod model;
+mod openapi;
 mod params;
 mod response;
 
 pub use error::error_body;
 pub use generate::{GivenImage, ImageParams, parse_generation};
 pub use model::{ModelCard, PixelRuleCard, SizesCard, model_body, model_list_body};
+pub use openapi::openapi_document;
 pub use params::parameter_names;
 pub use response::{Answer, AnswerImage, Content, ImageFault, Part, Usage};

@@ -36,6 +36,7 @@ pub fn api(gateway: Arc<Gateway>, cors_origins: Vec<String>, shutdown: Shutdown)
         .route("/v1/models", get(routes::models::list))
         .route("/v1/models/{*id}", get(routes::models::retrieve))
         .route("/healthz", get(async || "ok\n"))
+        .route("/openapi.json", get(routes::openapi::document))
         .fallback(unknown_url)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(gateway);

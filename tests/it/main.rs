@@ -23,6 +23,7 @@ mod keys;
 mod links;
 mod looks;
 mod observed;
+mod openapi;
 mod pictures;
 mod repeats;
 mod requests;

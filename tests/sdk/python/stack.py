@@ -98,12 +98,9 @@ def _ready(url: str):
 class Stack:
     """A simulator and a gateway. `api` and `admin` are the gateway's base URLs, `upstream` the simulator's."""
 
-    def __init__(self, folder: Path):
-        self.simulator = Process(
-            ["simulate", "--listen", "127.0.0.1:0", "--speed", SPEED, "--estimated-time", "0", "--seed", "7"],
-            folder,
-            "simulator",
-        )
+    def __init__(self, folder: Path, speed: str = SPEED, flags: tuple[str, ...] = ()):
+        simulate = ["simulate", "--listen", "127.0.0.1:0", "--speed", speed, "--estimated-time", "0", "--seed", "7"]
+        self.simulator = Process([*simulate, *flags], folder, "simulator")
         self.gateway: Process | None = None
         try:
             self.upstream = self.simulator.wait_for(_simulator_url).rstrip("/")
