@@ -31,8 +31,8 @@ test('a variation by dall-e-2 is a url like the original', async () => {
   assertPicture(await fetched(result.data[0]), '1024x1024');
 });
 
-const azure = () =>
-  stack.client({ endpoint: stack.api, apiKey: TEAM_KEY, apiVersion: '2025-04-01-preview' }, AzureOpenAI);
+const azure = (options = {}) =>
+  stack.client({ endpoint: stack.api, apiKey: TEAM_KEY, apiVersion: '2025-04-01-preview', ...options }, AzureOpenAI);
 
 test("Azure's client generates", async () => {
   const { client: deployed, sent } = azure();
@@ -45,7 +45,8 @@ test("Azure's client generates", async () => {
 });
 
 test("Azure's client edits", async () => {
-  const { client: deployed, sent } = azure();
+  // SDK 6 does not read the model out of a form: there the deployment is named beforehand.
+  const { client: deployed, sent } = azure({ deployment: MODEL });
   const result = await deployed.images.edit({ ...CHEAP, prompt: newPrompt(), image: await file() });
   assertPicture(decode(result.data[0]), '1024x640');
   assert.equal(new URL(sent[0].url).pathname, `/openai/deployments/${MODEL}/images/edits`);

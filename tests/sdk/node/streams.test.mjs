@@ -39,6 +39,7 @@ function assertCompleted(event, kind) {
   assert.ok(event.created_at > 0);
 }
 
+// Failures after the head was sent; one that is known at once still gets its true status.
 const late = {
   '[fail:content_policy_violation]': ['moderation_blocked', 'image_generation_user_error'],
   '[fail:unknown_error]': ['unknown_error', 'upstream_error'],
@@ -70,7 +71,7 @@ for (const [kind, call] of Object.entries(calls)) {
   for (const [fault, [code, type]] of Object.entries(late)) {
     test(`the late failure ${fault} is thrown with its code: ${kind}`, async () => {
       const { client: watched, sent } = stack.client();
-      const caught = await call(newPrompt(fault), {}, watched)
+      const caught = await call(newPrompt(`[latency:1s] ${fault}`), {}, watched)
         .then(all)
         .then(
           () => assert.fail('nothing was thrown'),

@@ -91,6 +91,7 @@ def test_who_left_before_the_event_gets_the_picture_by_asking_again(client, stac
     assert len(stack.tasks(prompt)) == 1
 
 
+# Failures after the head was sent; one that is known at once still gets its true status.
 LATE = {
     "[fail:content_policy_violation]": ("moderation_blocked", "image_generation_user_error"),
     "[fail:unknown_error]": ("unknown_error", "upstream_error"),
@@ -102,7 +103,7 @@ LATE = {
 @pytest.mark.parametrize("fault", LATE)
 def test_a_late_failure_is_raised_with_its_code(client, sent, new_prompt, kind, fault):
     with pytest.raises(openai.APIError) as caught:
-        list(CALLS[kind](client, new_prompt(fault)))
+        list(CALLS[kind](client, new_prompt(f"[latency:1s] {fault}")))
     assert not isinstance(caught.value, openai.APIStatusError), "the status was sent long before"
     assert (caught.value.code, caught.value.type) == LATE[fault]
     assert caught.value.message and caught.value.body["message"] == caught.value.message
