@@ -3,7 +3,10 @@
 //! Pure text work: knows the domain's words (`image`, `fault`), nothing of HTTP, of models' abilities, of Evolink.
 //! Start with [`parse_generation`], then [`Answer`].
 
+mod data_url;
+mod edit;
 mod error;
+mod form;
 mod generate;
 mod given;
 mod ignored;
@@ -13,9 +16,11 @@ mod openapi;
 mod params;
 mod response;
 
+pub use edit::{VARIATION_PROMPT, parse_edit, parse_edit_form, parse_variation_form};
 pub use error::error_body;
 pub use generate::{GivenImage, ImageParams, parse_generation};
-pub use model::{ModelCard, PixelRuleCard, SizesCard, model_body, model_list_body};
+pub use ignored::ignore;
+pub use model::{InputsCard, ModelCard, OwnCard, PixelRuleCard, SizesCard, model_body, model_list_body};
 pub use openapi::openapi_document;
 pub use params::parameter_names;
 pub use response::{Answer, AnswerImage, Content, ImageFault, Part, Usage};

@@ -6,7 +6,7 @@ const NAME_CHARS_MAX: usize = 64;
 const NAMES_MAX: usize = 32;
 
 /// Adds `name`, reduced to printable ASCII without separators, unless the list is full.
-pub(super) fn ignore(names: &mut Vec<String>, name: &str) {
+pub fn ignore(names: &mut Vec<String>, name: &str) {
     if names.len() < NAMES_MAX {
         names.push(header_name(name));
     } else if names.len() == NAMES_MAX {

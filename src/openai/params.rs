@@ -5,14 +5,14 @@
 
 use serde_json::Value;
 
-use super::generate::{GivenImage, ImageParams};
-use super::given::Given;
+use super::generate::ImageParams;
+use super::given::{Given, Wire};
 use super::ignored::ignore;
 use crate::fault::Fault;
 use crate::image::{Background, COUNT_MAX, Compression, Delivery, Format, Quality, Size, SizeError, Tier};
 
-/// Links in `image_urls`, whatever the model.
-const REFERENCES_MAX: usize = 16;
+/// Reference pictures of one request, whatever the model.
+pub(super) const REFERENCES_MAX: usize = 16;
 
 type Take = fn(&mut ImageParams, Given) -> Result<(), Fault>;
 
@@ -22,19 +22,15 @@ const PARAMETERS: &[(&str, Take)] = &[
     ("n", count),
     ("size", |params, given| size(&given).map(|size| params.request.size = Some(size))),
     ("resolution", |params, given| tier(&given).map(|tier| params.request.resolution = Some(tier))),
-    ("quality", quality),
+    ("quality", |params, given| quality(params, &given)),
     ("background", background),
     ("output_format", format),
     ("output_compression", compression),
     ("response_format", delivery),
     ("stream", |params, given| given.flag().map(|stream| params.stream = stream)),
     // Evolink's own
-    ("image_urls", |params, given| {
-        given
-            .links(REFERENCES_MAX)
-            .map(|links| params.images = links.into_iter().map(GivenImage::Link).collect())
-    }),
-    ("mask_url", |params, given| given.link().map(|link| params.mask = Some(GivenImage::Link(link)))),
+    ("image_urls", |params, given| given.images(REFERENCES_MAX).map(|images| params.images.extend(images))),
+    ("mask_url", |params, given| given.image().map(|mask| params.mask = Some(mask))),
     ("negative_prompt", |params, given| native(params, given, |given| given.text().map(Value::from))),
     ("seed", |params, given| native(params, given, |given| given.any_integer().map(Value::from))),
     ("model_params", |params, given| native(params, given, |given| given.object().map(Value::from))),
@@ -63,12 +59,12 @@ pub fn parameter_names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Takes one parameter. Null is absent; an unknown name is ignored and noted.
-pub(super) fn take(params: &mut ImageParams, name: &str, value: Value) -> Result<(), Fault> {
+pub(super) fn take(params: &mut ImageParams, name: &str, value: Value, wire: Wire) -> Result<(), Fault> {
     if value.is_null() {
         return Ok(());
     }
     if let Some((name, take)) = PARAMETERS.iter().find(|(known, _)| *known == name) {
-        return take(params, Given { name, value });
+        return take(params, Given { name, value, wire });
     }
     ignore(&mut params.request.ignored, name);
     Ok(())
@@ -98,7 +94,7 @@ fn size(given: &Given) -> Result<Size, Fault> {
 }
 
 fn tier(given: &Given) -> Result<Tier, Fault> {
-    parse(given, SizeError::Tier, "Supported values are: '1K', '2K', and '4K'.")
+    parse(given, SizeError::Tier, "Expected one of the model's tiers, such as '1K', '2K' or '4K'.")
 }
 
 fn parse<T: std::str::FromStr<Err = SizeError>>(
@@ -109,9 +105,18 @@ fn parse<T: std::str::FromStr<Err = SizeError>>(
     given.value.as_str().ok_or(missing).and_then(str::parse).map_err(|_| given.wrong(expected))
 }
 
-fn quality(params: &mut ImageParams, given: Given) -> Result<(), Fault> {
-    let quality = given.choice(&Quality::ALL.map(Quality::name), Quality::from_name)?;
-    params.request.quality = Some(quality);
+/// A rendering quality or, for models whose `quality` is their resolution, a tier. Which of them a model has is the
+/// catalog's question.
+fn quality(params: &mut ImageParams, given: &Given) -> Result<(), Fault> {
+    let text = given.value.as_str().unwrap_or_default();
+    let (quality, tier) = (Quality::from_name(text), text.parse().ok());
+    if quality.is_none() && tier.is_none() {
+        return Err(
+            given.wrong("Expected 'auto', or one of the model's qualities as GET /v1/models lists them.")
+        );
+    }
+    params.request.quality = quality;
+    params.request.quality_tier = tier;
     Ok(())
 }
 

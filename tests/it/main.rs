@@ -22,6 +22,7 @@ mod heads;
 mod keys;
 mod links;
 mod looks;
+mod models;
 mod observed;
 mod openapi;
 mod pictures;

@@ -1,8 +1,9 @@
 //! What is answered: headers and bodies.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::failures;
+use super::parameters::or_null;
 use super::schema;
 use crate::image::{Background, Format, Quality};
 
@@ -50,6 +51,7 @@ pub(super) fn schemas() -> Value {
         "ImagesResponse": images_response(),
         "Usage": usage(),
         "Generation": generation(),
+        "DeletedGeneration": deleted(),
         "Model": model(),
         "ModelList": {
             "type": "object",
@@ -134,36 +136,86 @@ fn usage() -> Value {
 fn generation() -> Value {
     json!({
         "type": "object",
-        "description": "A generation that has not ended yet.",
+        "description": "Where a generation stands.",
         "properties": {
             "id": {"type": "string", "pattern": "^gen_"},
-            "state": {"enum": ["queued", "running", "in_doubt"]},
+            "object": {"const": "image.generation"},
+            "created": {"type": "integer", "description": "Unix seconds."},
+            "state": {"enum": ["queued", "running", "in_doubt", "done", "failed"]},
             "progress": {"type": "integer", "minimum": 0, "maximum": 100},
         },
-        "required": ["id", "state", "progress"],
+        "required": ["id", "object", "created", "state", "progress"],
+    })
+}
+
+fn deleted() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "id": {"type": "string", "pattern": "^gen_"},
+            "object": {"const": "image.generation"},
+            "deleted": {"const": true},
+        },
+        "required": ["id", "object", "deleted"],
     })
 }
 
 fn model() -> Value {
     let texts = json!({"type": "array", "items": {"type": "string"}});
-    json!({
+    let name = json!({"type": ["string", "null"]});
+    let own = json!({
         "type": "object",
-        "properties": {
-            "id": {"type": "string"},
-            "object": {"const": "model"},
-            "created": {"type": "integer"},
-            "owned_by": {"type": "string"},
-            "alias_of": {"type": "string"},
-            "sizes": {"type": "object"},
-            "qualities": texts,
-            "output_formats": texts,
-            "max_n": {"type": "integer", "minimum": 1},
-            "supports_edit": {"type": "boolean"},
-        },
-        "required": [
-            "id", "object", "created", "owned_by", "sizes", "qualities", "output_formats", "max_n", "supports_edit",
-        ],
-    })
+        "properties": {"name": {"type": "string"}, "type": {"type": "string"}},
+        "required": ["name", "type"],
+    });
+    let members = json!({
+        "id": {"type": "string"},
+        "object": {"const": "model"},
+        "created": {"type": "integer", "description": "Unix seconds."},
+        "owned_by": {"type": "string"},
+        "sizes": sizes(),
+        "qualities": texts,
+        "default_quality": name,
+        "output_formats": texts,
+        "transparent": {"enum": ["always", "never", "of_input"]},
+        "max_n": {"type": "integer", "minimum": 1},
+        "supports_edit": {"type": "boolean"},
+        "images": inputs(),
+        "mask": {"type": "boolean"},
+        "parameters": {"type": "array", "items": own, "description": "Evolink's own, of this model."},
+    });
+    let mut model = all_of(&members);
+    model["properties"]["alias_of"] =
+        json!({"type": "string", "description": "The model that an alias stands for."});
+    model
+}
+
+fn sizes() -> Value {
+    let texts = json!({"type": "array", "items": {"type": "string"}});
+    let number = json!({"type": "integer", "minimum": 0});
+    let names = ["multiple_of", "min_edge", "max_edge", "min_pixels", "max_pixels", "max_ratio"];
+    let rules: Map<String, Value> = names.into_iter().map(|name| (name.to_owned(), number.clone())).collect();
+    all_of(&json!({
+        "auto": {"type": "boolean"},
+        "ratios": texts,
+        "resolutions": texts,
+        "default_resolution": {"type": ["string", "null"]},
+        "pixels": or_null(all_of(&Value::Object(rules))),
+        "listed": texts,
+        "legacy": texts,
+    }))
+}
+
+/// How many pictures a model takes, and how large.
+fn inputs() -> Value {
+    let number = json!({"type": "integer", "minimum": 0});
+    or_null(all_of(&json!({"min": number, "max": number, "max_bytes": number})))
+}
+
+/// An object that has all of these members.
+fn all_of(members: &Value) -> Value {
+    let names: Vec<&String> = members.as_object().into_iter().flat_map(Map::keys).collect();
+    json!({"type": "object", "properties": members, "required": names})
 }
 
 fn completed_event() -> Value {

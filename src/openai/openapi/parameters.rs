@@ -2,43 +2,45 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::params::parameter_names;
+use super::super::params::{REFERENCES_MAX, parameter_names};
 use crate::image::{Background, COUNT_MAX, Format, Quality, Tier};
 
-/// Most pictures that one request may bring along.
-const PICTURES_MAX: u8 = 16;
 /// Characters of the longest prompt that any model takes.
 const PROMPT_MAX: u32 = 32_000;
 
-/// Parameters that only generations have: elsewhere pictures come in other members.
-const OF_GENERATIONS: &[&str] = &["image_urls", "mask_url"];
-
 /// The body of a generation.
 pub(super) fn generation() -> Value {
-    object(properties(&[], or_null), &["prompt"])
+    object(properties(or_null), &["prompt"])
 }
 
-/// The body of an edit in JSON.
+/// The body of an edit in JSON. Pictures may stand in any of three members.
 pub(super) fn edit() -> Value {
-    let mut properties = properties(OF_GENERATIONS, or_null);
-    properties.insert("images".to_owned(), images());
-    properties.insert("mask".to_owned(), or_null(reference()));
-    object(properties, &["images", "prompt"])
+    let mut properties = properties(or_null);
+    let list = json!({"type": "array", "items": reference(), "maxItems": REFERENCES_MAX, "description": "In order."});
+    let one_or_more = json!({"anyOf": [reference(), list, {"type": "null"}]});
+    properties.insert("images".to_owned(), or_null(list));
+    properties.insert("image".to_owned(), one_or_more);
+    properties.insert("mask".to_owned(), json!({"anyOf": [reference(), {"type": "null"}]}));
+    let mut body = object(properties, &["prompt"]);
+    body["anyOf"] =
+        ["images", "image", "image_urls"].into_iter().map(|name| json!({"required": [name]})).collect();
+    body
 }
 
 /// The form of an edit. Pictures may stand in `image`, `image[]`, `images`, `images[]` or `image[0]` and so on.
 pub(super) fn edit_form() -> Value {
-    let mut properties = properties(OF_GENERATIONS, |schema| schema);
+    let mut properties = properties(|schema| schema);
     properties.insert("image".to_owned(), file("A picture to work on: PNG, JPEG or WebP."));
     let list = json!({
-        "type": "array", "items": file("A picture."), "minItems": 1, "maxItems": PICTURES_MAX,
+        "type": "array", "items": file("A picture."), "minItems": 1, "maxItems": REFERENCES_MAX,
         "description": "Several pictures, in order.",
     });
     properties.insert("image[]".to_owned(), list);
     let mask = "A PNG of the first picture's size; where it is transparent, the picture is made anew.";
     properties.insert("mask".to_owned(), file(mask));
     let mut form = object(properties, &["prompt"]);
-    form["anyOf"] = json!([{"required": ["image"]}, {"required": ["image[]"]}]);
+    form["anyOf"] =
+        ["image", "image[]", "image_urls"].into_iter().map(|name| json!({"required": [name]})).collect();
     form
 }
 
@@ -55,10 +57,9 @@ fn object(properties: Map<String, Value>, required: &[&str]) -> Value {
     json!({"type": "object", "properties": properties, "required": required})
 }
 
-/// All known parameters but those in `without`. Only the prompt must not be null.
-fn properties(without: &[&str], written: fn(Value) -> Value) -> Map<String, Value> {
-    let names = parameter_names().filter(|name| !without.contains(name));
-    names
+/// All known parameters. Only the prompt must not be null.
+fn properties(written: fn(Value) -> Value) -> Map<String, Value> {
+    parameter_names()
         .map(|name| {
             let schema = parameter(name).unwrap_or_default();
             (name.to_owned(), if name == "prompt" { schema } else { written(schema) })
@@ -92,7 +93,7 @@ pub(super) fn parameter(name: &str) -> Option<Value> {
             "type": "integer", "minimum": 0, "maximum": 3, "description": "Without effect: none are made.",
         }),
         "image_urls" => json!({
-            "type": "array", "items": link(), "maxItems": PICTURES_MAX, "description": "Links to reference pictures.",
+            "type": "array", "items": link(), "maxItems": REFERENCES_MAX, "description": "Reference pictures, in order.",
         }),
         "mask_url" => link(),
         "negative_prompt" => text("What should not be in the picture, for models that take it."),
@@ -124,22 +125,15 @@ fn choice(names: &[&str], description: &str) -> Value {
 
 fn link() -> Value {
     json!({
-        "type": "string", "format": "uri", "pattern": "^https?://", "maxLength": 2048,
-        "description": "An https link that anyone can open; Evolink fetches it.",
+        "type": "string", "pattern": "^(https?://|data:)",
+        "description": "An https link that anyone can open, which Evolink fetches; or a data URL in base64.",
     })
 }
 
-fn images() -> Value {
-    json!({"type": "array", "items": reference(), "minItems": 1, "maxItems": PICTURES_MAX, "description": "In order."})
-}
-
+/// A picture as OpenAI's JSON has it, or its bare link.
 fn reference() -> Value {
-    let image_url = "An https link that anyone can open, or a data URL in base64.";
-    json!({
-        "type": "object",
-        "properties": {"image_url": {"type": "string", "pattern": "^(https?://|data:)", "description": image_url}},
-        "required": ["image_url"],
-    })
+    let object = json!({"type": "object", "properties": {"image_url": link()}, "required": ["image_url"]});
+    json!({"anyOf": [object, link()]})
 }
 
 fn file(description: &str) -> Value {
@@ -147,7 +141,7 @@ fn file(description: &str) -> Value {
 }
 
 /// The same, or null, which is as if it were absent.
-fn or_null(mut schema: Value) -> Value {
+pub(super) fn or_null(mut schema: Value) -> Value {
     if let Some(kind) = schema.get("type").cloned() {
         schema["type"] = json!([kind, "null"]);
     }

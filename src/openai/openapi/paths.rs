@@ -122,13 +122,15 @@ fn look() -> Value {
     let mut responses = failures::responses(Met::Generation);
     responses.insert("200".to_owned(), done);
     responses.insert("202".to_owned(), promised());
-    operation("getGeneration", "A generation by its id: its state, its pictures or its failure.", responses)
+    let summary = "A generation by its id: where it stands, its pictures or its failure.";
+    let mut look = operation("getGeneration", summary, responses);
+    look["parameters"] = json!([prefer()]);
+    look
 }
 
 fn detach() -> Value {
     let mut responses = failures::responses(Met::Detach);
-    let gone = json!({"description": "The caller no longer waits.", "headers": headers(&["x-request-id"])});
-    responses.insert("204".to_owned(), gone);
+    responses.insert("200".to_owned(), answer("application/json", schema("DeletedGeneration")));
     operation(
         "leaveGeneration",
         "Leaves a generation; without anyone else it is cancelled if that can be.",

@@ -2,8 +2,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::fault::{Fault, FaultKind};
-use crate::openai::params::parameter_names;
-use crate::openai::{error_body, parse_generation};
+use crate::openai::{error_body, parameter_names, parse_generation};
 
 fn document() -> Value {
     openapi_document("1.2.3")

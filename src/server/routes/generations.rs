@@ -60,14 +60,20 @@ async fn begin(
         key: caller.key().id.as_str().into(),
         fingerprint: Fingerprint::of(&plan.task, plan.count),
     };
-    Ok((gateway.generations.begin(Arc::clone(plan), owner, retry)?, place))
+    Ok((gateway.generations.begin(Arc::clone(plan), owner, Vec::new(), retry)?, place))
 }
 
 /// The request made definite: parsed, resolved to a model the caller may use, checked against it.
 fn plan(policy: &Policy, caller: &Caller, body: &[u8]) -> Result<Plan, Fault> {
-    let ImageParams { mut request, images, mask, .. } = parse_generation(body)?;
-    request.references = images.into_iter().filter_map(link).collect();
-    request.mask = mask.and_then(link);
+    let ImageParams { mut request, images, mask, stream } = parse_generation(body)?;
+    if stream {
+        let message = "Streaming is not supported. Leave 'stream' out: the answer then comes whole, as one JSON object.";
+        return Err(Fault::new(FaultKind::UnsupportedParameter, message).with_param("stream"));
+    }
+    let names = request.names;
+    request.references =
+        images.into_iter().map(|image| link(names.image, image)).collect::<Result<_, _>>()?;
+    request.mask = mask.map(|mask| link(names.mask, mask)).transpose()?;
     let model = policy.catalog.resolve(request.model.as_deref())?.model().to_owned();
     caller.check_model(&model)?;
     let plan = policy.catalog.plan(request, false)?;
@@ -81,10 +87,13 @@ fn plan(policy: &Policy, caller: &Caller, body: &[u8]) -> Result<Plan, Fault> {
     }
 }
 
-fn link(given: GivenImage) -> Option<Reference> {
+fn link(param: &'static str, given: GivenImage) -> Result<Reference, Fault> {
     match given {
-        GivenImage::Link(link) => Some(Reference::Link(link)),
-        GivenImage::Data(_) => None,
+        GivenImage::Link(link) => Ok(Reference::Link(link)),
+        GivenImage::Data(_) => Err(Fault::invalid(
+            param,
+            format!("Invalid value for '{param}': data URLs are not taken here; give an http or https link."),
+        )),
     }
 }
 
