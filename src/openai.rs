@@ -11,9 +11,11 @@ mod members;
 mod model;
 mod params;
 mod response;
+mod stream;
 
 pub use error::error_body;
 pub use generate::{GivenImage, ImageParams, parse_generation};
 pub use model::{ModelCard, PixelRuleCard, SizesCard, model_body, model_list_body};
 pub use params::parameter_names;
-pub use response::{Answer, AnswerImage, Content, ImageFault, Part, Usage};
+pub use response::{Answer, AnswerImage, Content, ImageFault, Part, Usage, late_failure_body};
+pub use stream::{KEEP_ALIVE, StreamKind, error_event, progress_comment};

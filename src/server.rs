@@ -7,12 +7,15 @@
 mod admin;
 mod answer;
 pub mod drain_body;
+mod early;
 mod gateway;
 pub mod layers;
 pub mod listener;
+mod manner;
 pub mod read_body;
 pub mod respond;
 mod routes;
+mod wait;
 mod waiting_room;
 
 use std::sync::Arc;
@@ -21,7 +24,7 @@ use axum::Router;
 use axum::routing::{get, post};
 
 pub use admin::admin;
-pub use gateway::{Gateway, Policy, ServerOptions};
+pub use gateway::{Gateway, Keepalive, Patience, Policy, ServerOptions};
 pub use waiting_room::{Place, WaitingRoom};
 
 use crate::fault::{Fault, FaultKind};

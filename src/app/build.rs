@@ -13,7 +13,7 @@ use crate::evolink::{self, Client, Upstream};
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{self, Generations};
 use crate::media::{Converter, FetchOptions, Fetcher, Guard};
-use crate::server::{Gateway, ServerOptions};
+use crate::server::{Gateway, Keepalive, ServerOptions};
 use crate::telemetry::Metrics;
 
 /// Pixels of the largest picture that is decoded to be converted: gpt-image-2's limit for inputs is far larger, but no
@@ -119,6 +119,10 @@ fn server_options(settings: &Settings) -> ServerOptions {
     let server = &settings.server;
     ServerOptions {
         deadline: server.deadline,
+        keepalive: server
+            .keepalive
+            .enabled
+            .then_some(Keepalive { after: server.keepalive.after, every: server.keepalive.every }),
         max_waiting: server.max_waiting,
         max_waiting_per_team: server.max_waiting_per_team,
         max_json: server.max_json.bytes(),

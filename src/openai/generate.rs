@@ -46,9 +46,9 @@ pub fn parse_generation(body: &[u8]) -> Result<ImageParams, Fault> {
         let missing = Fault::new(FaultKind::MissingParameter, "Missing required parameter: 'prompt'.");
         return Err(missing.with_param("prompt"));
     }
-    if params.stream {
-        let message = "Streaming is not supported. Leave 'stream' out: the answer then comes whole, as one JSON object.";
-        return Err(Fault::new(FaultKind::UnsupportedParameter, message).with_param("stream"));
+    if params.stream && params.request.count > 1 {
+        let message = "Streaming is only supported with n=1.";
+        return Err(Fault::invalid("n", message));
     }
     Ok(params)
 }

@@ -30,10 +30,43 @@ pub struct Policy {
 pub struct ServerOptions {
     /// Longest silent wait of a synchronous request.
     pub deadline: Duration,
+    /// Whitespace ahead of a late JSON answer (`server.keepalive`).
+    pub keepalive: Option<Keepalive>,
     pub max_waiting: usize,
     pub max_waiting_per_team: usize,
     pub max_json: u64,
     pub max_buffered: u64,
+}
+
+/// When whitespace is sent ahead of a JSON answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Keepalive {
+    /// Silence until the first.
+    pub after: Duration,
+    /// Time between two.
+    pub every: Duration,
+}
+
+/// Times that no setting changes; tests shorten them.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// A stream's head waits so long for an early end, which then has its true status: SDKs repeat a 503, but not an
+    /// error within a stream.
+    pub early_end: Duration,
+    /// Time between two comments in a stream; below the 60 s after which many proxies cut silent connections.
+    pub comment_every: Duration,
+    /// Longest wait whose head is out: OpenAI's SDKs give up at 600 s.
+    pub wait_max: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            early_end: Duration::from_millis(500),
+            comment_every: Duration::from_secs(15),
+            wait_max: Duration::from_secs(590),
+        }
+    }
 }
 
 /// The state of every route.
@@ -46,6 +79,8 @@ pub struct Gateway {
     pub(super) json: BodyLimits,
     pub(super) buffers: BodyBudget,
     pub(super) deadline: Duration,
+    pub(super) keepalive: Option<Keepalive>,
+    pub patience: Patience,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
     /// Cancelled when the drain time is nearly over: whoever still waits is sent away to try again.
@@ -75,6 +110,8 @@ impl Gateway {
             json: BodyLimits::new(options.max_json),
             buffers: BodyBudget::new(options.max_buffered),
             deadline: options.deadline,
+            keepalive: options.keepalive,
+            patience: Patience::default(),
             metrics,
             clock,
             giving_up: CancellationToken::new(),

@@ -22,6 +22,7 @@ mod trail;
 
 use access::Record;
 pub use access::{Finished, Observe};
+pub(super) use panics::as_fault;
 pub use request_id::RequestId;
 pub use trail::{TeamLabel, Trail};
 

@@ -26,4 +26,6 @@ mod observed;
 mod pictures;
 mod repeats;
 mod requests;
+mod streams;
 mod support;
+mod waits;

@@ -2,6 +2,7 @@
 //! a plain HTTP client. Waiting is done by deadline, never by guessing how long something takes.
 
 mod answer;
+mod events;
 mod harness;
 mod log;
 mod metrics;
@@ -10,7 +11,8 @@ mod setup;
 
 use std::time::Duration;
 
-pub(crate) use answer::{Answer, decoded};
+pub(crate) use answer::{Answer, decoded, shown};
+pub(crate) use events::{Block, Live};
 pub(crate) use harness::{Harness, small};
 pub(crate) use log::all as logged;
 pub(crate) use metrics::Metrics;

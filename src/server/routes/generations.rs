@@ -11,15 +11,17 @@ use tokio::time::Instant;
 
 use crate::fault::{Fault, FaultKind};
 use crate::generation::{Owner, Waiter};
-use crate::image::{Fingerprint, Plan, Reference};
+use crate::image::{Delivery, Fingerprint, Plan, Reference};
 use crate::keys::Caller;
 use crate::media::ReferenceError;
-use crate::openai::{GivenImage, ImageParams, parse_generation};
-use crate::server::answer::{self, Composed, Made};
+use crate::openai::{GivenImage, ImageParams, StreamKind, parse_generation};
+use crate::server::answer::head;
 use crate::server::gateway::{Gateway, Policy};
 use crate::server::layers::Trail;
+use crate::server::manner::Manner;
 use crate::server::read_body::read_json_body;
 use crate::server::respond::fault_response;
+use crate::server::wait::Wait;
 use crate::server::waiting_room::Place;
 
 /// Reads the request, waits for its generation and answers with the pictures.
@@ -34,15 +36,21 @@ pub async fn create(
     let caller = gateway.caller(&policy, &headers)?;
     trail.set_team(Arc::clone(&caller.team().name));
     let body = read_json_body(&headers, body, &gateway.json, &gateway.buffers).await?;
-    let plan = Arc::new(plan(&policy, &caller, &body)?);
+    let (plan, stream) = plan(&policy, &caller, &body)?;
+    let plan = Arc::new(plan);
+    let manner = Manner::asked(&gateway, stream.then_some(StreamKind::Generation));
     let retry = is_automatic_retry(&headers);
     // From here on the request mostly waits; its head and body would keep the connection's read buffer alive.
     drop((headers, body));
     let mut response = match begin(&gateway, &caller, &plan, retry).await {
-        Ok((waiter, place)) => wait_and_answer(&gateway, &trail, &plan, waiter, place, began).await,
+        Ok((waiter, place)) => {
+            trail.set_cache(if waiter.joined() { "collapsed" } else { "bypass" });
+            let plan = Arc::clone(&plan);
+            manner.answer(Wait { gateway, trail, plan, waiter, place }, began).await
+        }
         Err(fault) => fault_response(&fault),
     };
-    answer::name_ignored(response.headers_mut(), &plan);
+    head::name_ignored(response.headers_mut(), &plan);
     Ok(response)
 }
 
@@ -64,20 +72,24 @@ async fn begin(
 }
 
 /// The request made definite: parsed, resolved to a model the caller may use, checked against it.
-fn plan(policy: &Policy, caller: &Caller, body: &[u8]) -> Result<Plan, Fault> {
-    let ImageParams { mut request, images, mask, .. } = parse_generation(body)?;
+fn plan(policy: &Policy, caller: &Caller, body: &[u8]) -> Result<(Plan, bool), Fault> {
+    let ImageParams { mut request, images, mask, stream } = parse_generation(body)?;
     request.references = images.into_iter().filter_map(link).collect();
     request.mask = mask.and_then(link);
     let model = policy.catalog.resolve(request.model.as_deref())?.model().to_owned();
     caller.check_model(&model)?;
-    let plan = policy.catalog.plan(request, false)?;
+    let mut plan = policy.catalog.plan(request, false)?;
+    if stream && !plan.delivery_explicit {
+        // OpenAI's streams know no links: a default of an alias does not bring them in.
+        plan.delivery = Delivery::Base64;
+    }
     match plan.ignored.first() {
         Some(name) if caller.team().strict => Err(Fault::new(
             FaultKind::UnknownParameter,
             format!("Unknown parameter: '{name}'. Strict mode refuses parameters that would have no effect."),
         )
         .with_param(name.clone())),
-        _ => Ok(plan),
+        _ => Ok((plan, stream)),
     }
 }
 
@@ -110,56 +122,4 @@ fn unusable(param: &'static str, error: ReferenceError) -> Fault {
 fn is_automatic_retry(headers: &HeaderMap) -> bool {
     let count = headers.get("x-stainless-retry-count").and_then(|value| value.to_str().ok());
     count.and_then(|count| count.parse().ok()).is_some_and(|count: u32| count > 0)
-}
-
-/// From here on a generation exists, and every answer names it.
-async fn wait_and_answer(
-    gateway: &Gateway,
-    trail: &Trail,
-    plan: &Plan,
-    mut waiter: Waiter,
-    place: Place,
-    began: Instant,
-) -> Response {
-    trail.set_cache(if waiter.joined() { "collapsed" } else { "bypass" });
-    let composed = tokio::select! {
-        composed = composed(gateway, trail, plan, &mut waiter, began + gateway.deadline) => composed,
-        () = gateway.giving_up.cancelled() => Err(going_down()),
-    };
-    match composed {
-        Ok(composed) => answer::respond(composed, waiter, place),
-        Err(fault) => {
-            let mut response = fault_response(&fault);
-            answer::name_generation(response.headers_mut(), waiter.generation());
-            response
-        }
-    }
-}
-
-/// The pictures in the asked form, within the deadline; past it a repetition waits on.
-async fn composed(
-    gateway: &Gateway,
-    trail: &Trail,
-    plan: &Plan,
-    waiter: &mut Waiter,
-    deadline: Instant,
-) -> Result<Composed, Fault> {
-    let waiting = Instant::now();
-    let made = wait(waiter, deadline).await;
-    trail.set_waited(waiting.elapsed());
-    let composing = answer::compose(&gateway.converter, plan, made?);
-    tokio::time::timeout_at(deadline, composing).await.map_err(|_elapsed| Waiter::at_deadline())?
-}
-
-/// The end of the generation and its pictures.
-async fn wait(waiter: &mut Waiter, deadline: Instant) -> Result<Made, Fault> {
-    let finished = waiter.finished(deadline).await?;
-    let pictures = tokio::time::timeout_at(deadline, waiter.pictures(&finished)).await;
-    let pictures = pictures.map_err(|_elapsed| Waiter::at_deadline())??;
-    Ok(Made { finished, pictures })
-}
-
-fn going_down() -> Fault {
-    let message = "This server is being stopped. The picture may still be made; send the request again.";
-    Fault::new(FaultKind::Overloaded, message)
 }
