@@ -1,7 +1,7 @@
 //! The wire and the client towards Evolink.
 //!
 //! Knows Evolink's pages with their traps (tolerant reading, one table of errors, idempotent creates) and nothing of
-//! clients, quotas or HTTP servers. Start with [`Upstream`], the four calls the rest of the house makes; the real
+//! clients, quotas or HTTP servers. Start with [`Upstream`], the calls the rest of the house makes; the real
 //! thing behind it is [`Client`]. An answer goes through `exchange` (bounds, time-outs), then `decode` (what it says),
 //! with `problem` for everything that is not a task; `failure` says it to a client of the gateway.
 
@@ -12,12 +12,14 @@ mod exchange;
 mod failure;
 mod problem;
 mod task;
+mod upload;
 mod upstream;
 mod wire;
 
 pub use clean::{CLIENT_MESSAGE_CHARS_MAX, client_message};
 pub use client::{BATCH_IDS_MAX, Client, ClientError, Options};
-pub use failure::{create_fault, retryable, task_fault};
+pub use failure::{create_fault, retryable, task_fault, upload_fault};
 pub use task::{Task, TaskError, TaskId, TaskStatus, TaskUsage};
+pub use upload::{FILE_QUOTA_FULL, FileId, Upload, UploadBody, UploadedFile};
 pub use upstream::{CallError, CallFuture, CreateBody, Credit, Proof, Refusal, Upstream, UpstreamKey};
 pub use wire::{UploadLinks, create_body};

@@ -3,26 +3,31 @@
 //! A generation is an owned background task. A request only *waits* for it, with its own deadline and free to leave:
 //! joining, retries that buy nothing, hand-over at the deadline and drain all come from this one idea.
 //!
-//! Reading order: [`Generations::begin`] (find or start), `run` (one image: place, create, watch), `create` (one key,
-//! many tries), [`watch`] (when do tasks end), [`Waiter`] (waiting and leaving), `pictures` (links become bytes).
+//! Reading order: [`Generations::begin`] (join or start), `run` (one image: place, create, watch), `uploads` (pictures
+//! that came along), `create` (one key, many tries), [`watch`] (when do tasks end), [`Waiter`] (waiting and leaving),
+//! `audience` (who has an interest), `pictures` (links become bytes).
 //! Knows the capabilities; nothing of HTTP towards clients.
 
+mod audience;
+mod cancel;
 mod create;
 mod memory;
 mod model;
 mod pictures;
+mod progress;
 mod registry;
 mod run;
 mod slots;
+mod uploads;
 mod waiter;
 pub mod watch;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
-pub use model::{Finished, Generation, GenerationId, ImageResult, MadeImage, Owner, Timing};
+pub use model::{Finished, Generation, GenerationId, ImageResult, MadeImage, Owner, State, Timing};
 pub use pictures::Delivered;
 pub use waiter::Waiter;
 
@@ -30,11 +35,14 @@ use crate::clock::Clock;
 use crate::evolink::Upstream;
 use crate::fault::Fault;
 use crate::image::Plan;
-use crate::media::Fetcher;
+use crate::media::{Fetcher, InputFile};
 use crate::telemetry::Metrics;
+use audience::Withdrawal;
+use cancel::Canceller;
 use memory::PictureMemory;
 use registry::Registry;
 use slots::Slots;
+use uploads::Uploads;
 use watch::Watcher;
 
 /// Bytes of pictures held in memory at once, all answers together; more wait their turn.
@@ -53,6 +61,8 @@ pub struct Options {
     pub idempotency_window: Duration,
     /// After this a task's waiters are told.
     pub task_timeout: Duration,
+    /// How long a generation is found by its id after its end.
+    pub replay: Duration,
 }
 
 /// All generations of this gateway; cheap to clone.
@@ -68,6 +78,8 @@ struct House {
     slots: Slots,
     memory: PictureMemory,
     registry: Mutex<Registry>,
+    uploads: Uploads,
+    canceller: Canceller,
     tasks: TaskTracker,
     metrics: Arc<Metrics>,
     clock: Clock,
@@ -82,39 +94,75 @@ impl Generations {
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Self {
+        let tasks = TaskTracker::new();
         Self(Arc::new(House {
+            uploads: Uploads::new(Arc::clone(&upstream), tasks.clone(), options.task_timeout),
+            canceller: Canceller::new(Arc::clone(&upstream)),
             upstream,
             fetcher,
             watcher,
             options,
             slots: Slots::new(options.max_tasks, options.queue_timeout),
             memory: PictureMemory::new(PICTURE_MEMORY_MAX),
-            registry: Mutex::default(),
-            tasks: TaskTracker::new(),
+            registry: Mutex::new(Registry::new(options.replay)),
+            tasks,
             metrics,
             clock,
         }))
     }
 
     /// Waits for a generation of this plan: one that was paid for and never delivered to this key, or for a client's
-    /// automatic retry the one still running, else a new one.
+    /// automatic retry the one still running, else a new one. `inputs` are the pictures that came with the request;
+    /// who joins needs none.
     ///
     /// # Errors
     /// `Overloaded` when too many generations are under way already.
-    pub fn begin(&self, plan: Arc<Plan>, owner: Owner, automatic_retry: bool) -> Result<Waiter, Fault> {
-        let mut registry = self.0.registry.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn begin(
+        &self,
+        plan: Arc<Plan>,
+        owner: Owner,
+        inputs: Vec<InputFile>,
+        automatic_retry: bool,
+    ) -> Result<Waiter, Fault> {
+        let mut registry = self.registry();
         if let Some(generation) = registry.join(&owner, automatic_retry) {
             drop(registry);
             self.0.metrics.joined();
             tracing::info!(generation_id = %generation.id(), team = %owner.team, "a repeated request joined its generation");
             return Ok(Waiter::new(Arc::clone(&self.0), generation, true));
         }
-        let generation = Arc::new(Generation::new(plan, owner));
-        generation.enter();
+        let generation = Arc::new(Generation::new(plan, owner, self.0.clock.unix()));
+        generation.audience.enter();
         registry.add(&generation)?;
         drop(registry);
-        self.0.tasks.spawn(run::run(Arc::clone(&self.0), Arc::clone(&generation)));
+        self.0.tasks.spawn(run::run(Arc::clone(&self.0), Arc::clone(&generation), inputs));
         Ok(Waiter::new(Arc::clone(&self.0), generation, false))
+    }
+
+    /// Waits for the team's generation of this id, or for the answer of one that ended within `replay`. None when there
+    /// is none, it is another team's, or it was given up or taken back.
+    pub fn find(&self, team: &str, id: &str) -> Option<Waiter> {
+        let generation = self.registry().find(team, id)?;
+        Some(Waiter::new(Arc::clone(&self.0), generation, true))
+    }
+
+    /// Takes the team's generation of this id back: it is not found any more, and no further request joins it. When
+    /// nobody waits for it now, nothing more is bought for it, and upstream is asked to cancel what is. False when there
+    /// is none.
+    pub fn detach(&self, team: &str, id: &str) -> bool {
+        // The lock is let go before anything else is done.
+        let withdrawn = self.registry().withdraw(team, id);
+        let Some((generation, withdrawal)) = withdrawn else { return false };
+        tracing::info!(generation_id = %generation.id(), team, "a generation was taken back");
+        if withdrawal == Withdrawal::Cancel {
+            let house = Arc::clone(&self.0);
+            self.0.tasks.spawn(async move { house.canceller.cancel_all(generation.running_tasks()).await });
+        }
+        true
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.0.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -112,6 +112,7 @@ fn generation_options(settings: &Settings) -> generation::Options {
         create_patience: settings.evolink.create_patience,
         idempotency_window: settings.evolink.idempotency_window,
         task_timeout: settings.evolink.task_timeout,
+        replay: settings.generation.replay,
     }
 }
 

@@ -1,5 +1,7 @@
 //! [`Upstream`] over HTTP: the one place where Evolink's key is put on a request.
 
+mod files;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,8 @@ use tokio::time::{Instant, timeout};
 
 use super::exchange::{Answer, exchange};
 use super::{
-    CallError, CallFuture, CreateBody, Credit, Task, TaskId, Upstream, UpstreamKey, decode, problem,
+    CallError, CallFuture, CreateBody, Credit, FileId, Task, TaskId, Upload, UploadedFile, Upstream,
+    UpstreamKey, decode, problem,
 };
 use crate::telemetry::{Call, Metrics};
 
@@ -42,7 +45,7 @@ pub struct Options {
     pub api_key: SecretString,
     /// For example `https://api.evolink.ai`; may have a path.
     pub base_url: String,
-    /// For example `https://files-api.evolink.ai`; checked here, used by uploads.
+    /// For example `https://files-api.evolink.ai`; uploads go there.
     pub files_url: String,
     /// Egress proxy; none means none, whatever the environment says.
     pub proxy: Option<String>,
@@ -79,7 +82,8 @@ pub enum ClientError {
     Build(#[source] reqwest::Error),
 }
 
-/// Evolink over HTTP. Redirects are not followed, answers not decompressed, and the key goes to `base_url` only.
+/// Evolink over HTTP. Redirects are not followed, answers not decompressed, and the key goes to the hosts of
+/// `base_url` and `files_url` only.
 pub struct Client {
     http: reqwest::Client,
     metrics: Arc<Metrics>,
@@ -90,6 +94,8 @@ pub struct Client {
     credits_url: Url,
     /// `…/v1/tasks/`, to be followed by an id.
     task_url: String,
+    /// `…/api/v1/files`.
+    files_url: String,
     read_timeout: Duration,
     creates: Semaphore,
     queries: Semaphore,
@@ -101,7 +107,7 @@ impl Client {
         let http = http_client(&options)?;
         let Options { api_key, base_url, files_url, read_timeout, .. } = options;
         let base = plain_url("base_url", &base_url)?;
-        plain_url("files_url", &files_url)?;
+        let files = plain_url("files_url", &files_url)?;
         let at = |path: &str| {
             Url::parse(&format!("{base}{path}")).map_err(|_| ClientError::Url { setting: "base_url" })
         };
@@ -113,6 +119,7 @@ impl Client {
             batch_url: at("/v1/tasks/batch")?,
             credits_url: at("/v1/credits")?,
             task_url: format!("{base}/v1/tasks/"),
+            files_url: format!("{files}/api/v1/files"),
             read_timeout,
             creates: Semaphore::new(CREATES_AT_ONCE_MAX),
             queries: Semaphore::new(QUERIES_AT_ONCE_MAX),
@@ -133,12 +140,21 @@ impl Client {
         request: RequestBuilder,
         patience: Duration,
     ) -> Result<Answer, CallError> {
-        let key = HeaderValue::clone(&self.authorization.load());
-        let request = request.header(AUTHORIZATION, key).header(ACCEPT, "application/json");
         let Ok(Ok(_place)) = timeout(self.turn_max, places.acquire()).await else {
             return Err(CallError::Connect("too many calls under way".to_owned()));
         };
         // The patience is for upstream: it does not begin before the call does.
+        self.send_now(call, request, patience).await
+    }
+
+    async fn send_now(
+        &self,
+        call: Call,
+        request: RequestBuilder,
+        patience: Duration,
+    ) -> Result<Answer, CallError> {
+        let key = HeaderValue::clone(&self.authorization.load());
+        let request = request.header(AUTHORIZATION, key).header(ACCEPT, "application/json");
         exchange(&self.metrics, call, request, Instant::now() + patience).await
     }
 
@@ -199,6 +215,24 @@ impl Upstream for Client {
                 Err(error) => Err(error),
             }
         })
+    }
+
+    fn cancel<'a>(&'a self, id: &'a TaskId) -> CallFuture<'a, ()> {
+        Box::pin(async move {
+            if !decode::is_id(id.as_str()) {
+                return Err(CallError::TaskNotFound);
+            }
+            let request = self.http.delete(format!("{}{id}", self.task_url));
+            decode::done(&self.query(Call::Cancel, request).await?)
+        })
+    }
+
+    fn upload(&self, upload: Upload) -> CallFuture<'_, UploadedFile> {
+        Box::pin(self.upload_file(upload))
+    }
+
+    fn delete_file<'a>(&'a self, id: &'a FileId) -> CallFuture<'a, ()> {
+        Box::pin(self.remove_file(id))
     }
 
     fn credits(&self) -> CallFuture<'_, Credit> {

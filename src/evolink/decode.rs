@@ -4,6 +4,8 @@
 //! by field, and a field of the wrong type counts as absent. Only an answer without a task is an error. Size is
 //! bounded by `exchange`, depth by `serde_json` (128 levels), texts and lists by the constants below.
 
+mod files;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -12,6 +14,8 @@ use super::clean::{client_message, clip};
 use super::exchange::Answer;
 use super::{CallError, Credit, Task, TaskError, TaskId, TaskStatus, TaskUsage, problem};
 use crate::money::Credits;
+
+pub(super) use files::{done, file};
 
 /// Links of one task that are read; `n` is at most 10 on Evolink's image models, midjourney's drafts are 24.
 const LINKS_MAX: usize = 32;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Task, TaskId};
+use super::{FileId, Task, TaskId, Upload, UploadedFile};
 use crate::money::Credits;
 
 /// The `Idempotency-Key` of one create: fixed before the first try, the same for every repetition.
@@ -145,6 +145,13 @@ pub trait Upstream: Send + Sync + 'static {
     fn task<'a>(&'a self, id: &'a TaskId) -> CallFuture<'a, Task>;
     /// POST /v1/tasks/batch with 1 to 50 ids; unknown ones are absent from the answer.
     fn batch<'a>(&'a self, ids: &'a [TaskId]) -> CallFuture<'a, Vec<Task>>;
+    /// DELETE /v1/tasks/{id}. Evolink's pages do not promise that it works: a refusal (400, 404, 405) is a normal answer.
+    fn cancel<'a>(&'a self, id: &'a TaskId) -> CallFuture<'a, ()>;
+    /// POST /api/v1/files/upload/stream. When its answer is lost, the receipt is asked for before this fails. How many
+    /// run at once is the caller's to bound.
+    fn upload(&self, upload: Upload) -> CallFuture<'_, UploadedFile>;
+    /// DELETE /api/v1/files/{id}; `Missing` when there is no such file.
+    fn delete_file<'a>(&'a self, id: &'a FileId) -> CallFuture<'a, ()>;
     /// GET /v1/credits.
     fn credits(&self) -> CallFuture<'_, Credit>;
 }

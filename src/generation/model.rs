@@ -1,13 +1,17 @@
 //! A generation: what it is, where it stands, who waits for it.
 
+use std::borrow::Borrow;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::audience::Audience;
 use super::pictures::Pictures;
+use super::progress::Progress;
 use crate::evolink::TaskId;
 use crate::fault::Fault;
 use crate::image::{Fingerprint, Plan};
@@ -16,6 +20,12 @@ use crate::money::Credits;
 /// `gen_` and 32 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GenerationId(String);
+
+impl Borrow<str> for GenerationId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 impl fmt::Display for GenerationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,16 +101,37 @@ pub(super) enum Phase {
     Finished(Arc<Finished>),
 }
 
-/// Who waits, and whether anyone has the answer.
-#[derive(Debug, Default)]
-struct Audience {
-    waiting: usize,
-    /// The answer has reached a client whole.
-    delivered: bool,
-    /// A create has begun: from here on it runs to its end, awaited or not.
-    buying: bool,
-    /// Nobody was waiting when its turn came: nothing is bought.
-    abandoned: bool,
+/// Where a generation stands, as clients are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// It has no place upstream yet.
+    Queued,
+    Running,
+    /// A create may have been taken, and nobody knows yet.
+    InDoubt,
+    /// Some of its images are made.
+    Done,
+    /// None of its images was made.
+    Failed,
+}
+
+impl State {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::InDoubt => "in_doubt",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A task that was bought.
+#[derive(Debug)]
+struct Bought {
+    id: TaskId,
+    ended: bool,
 }
 
 /// One generation; shared by its background task and its waiters.
@@ -110,22 +141,30 @@ pub struct Generation {
     owner: Owner,
     plan: Arc<Plan>,
     born: Instant,
+    created_unix: i64,
     phase: watch::Sender<Phase>,
-    audience: Mutex<Audience>,
-    tasks: Mutex<Vec<TaskId>>,
+    /// Whether an image has or had a place upstream.
+    placed: AtomicBool,
+    tasks: Mutex<Vec<Bought>>,
+    pub(super) audience: Audience,
+    pub(super) progress: Progress,
     pub(super) pictures: Pictures,
 }
 
 impl Generation {
-    pub(super) fn new(plan: Arc<Plan>, owner: Owner) -> Self {
+    /// `created_unix`: now, in seconds.
+    pub(super) fn new(plan: Arc<Plan>, owner: Owner, created_unix: i64) -> Self {
         Self {
             id: GenerationId(format!("gen_{}", uuid::Uuid::new_v4().simple())),
             owner,
+            progress: Progress::new(plan.count),
             plan,
             born: Instant::now(),
+            created_unix,
             phase: watch::Sender::new(Phase::Running),
-            audience: Mutex::default(),
+            placed: AtomicBool::new(false),
             tasks: Mutex::default(),
+            audience: Audience::default(),
             pictures: Pictures::default(),
         }
     }
@@ -138,9 +177,44 @@ impl Generation {
         &self.plan
     }
 
+    /// When it was asked for, in seconds of Unix time.
+    pub fn created_unix(&self) -> i64 {
+        self.created_unix
+    }
+
+    pub fn state(&self) -> State {
+        match &*self.phase.borrow() {
+            Phase::Finished(finished) if finished.failure().is_some() => State::Failed,
+            Phase::Finished(_) => State::Done,
+            Phase::InDoubt { .. } => State::InDoubt,
+            Phase::Overdue => State::Running,
+            Phase::Running if self.placed.load(Ordering::Relaxed) => State::Running,
+            Phase::Running => State::Queued,
+        }
+    }
+
+    /// 0 to 100: the average of its images, which never falls; 100 once it is done.
+    pub fn progress(&self) -> u8 {
+        self.progress.percent()
+    }
+
+    /// [`Generation::progress`] as it grows.
+    pub fn watch_progress(&self) -> watch::Receiver<u8> {
+        self.progress.subscribe()
+    }
+
     /// The upstream tasks made so far.
     pub fn task_ids(&self) -> Vec<TaskId> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.tasks().iter().map(|task| task.id.clone()).collect()
+    }
+
+    /// Those whose end is not known yet.
+    pub(super) fn running_tasks(&self) -> Vec<TaskId> {
+        self.tasks().iter().filter(|task| !task.ended).map(|task| task.id.clone()).collect()
+    }
+
+    pub(super) fn note_place(&self) {
+        self.placed.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn owner(&self) -> &Owner {
@@ -151,8 +225,16 @@ impl Generation {
         self.born.elapsed()
     }
 
-    pub(super) fn note_task(&self, task: TaskId) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    pub(super) fn note_task(&self, id: TaskId) {
+        self.tasks().push(Bought { id, ended: false });
+    }
+
+    pub(super) fn note_end(&self, id: &TaskId) {
+        self.tasks().iter_mut().filter(|task| task.id == *id).for_each(|task| task.ended = true);
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, Vec<Bought>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -188,47 +270,6 @@ impl Generation {
             Phase::Overdue | Phase::Finished(_) => false,
         });
         Doubt(self)
-    }
-
-    /// One more waits. False when the generation was given up: it cannot be joined any more.
-    pub(super) fn enter(&self) -> bool {
-        let mut audience = self.audience();
-        if !audience.abandoned {
-            audience.waiting += 1;
-        }
-        !audience.abandoned
-    }
-
-    /// One less waits. True when the last one left.
-    pub(super) fn leave(&self, with_answer: bool) -> bool {
-        let mut audience = self.audience();
-        audience.waiting = audience.waiting.saturating_sub(1);
-        audience.delivered |= with_answer;
-        audience.waiting == 0
-    }
-
-    pub(super) fn is_awaited(&self) -> bool {
-        self.audience().waiting > 0
-    }
-
-    pub(super) fn is_delivered(&self) -> bool {
-        self.audience().delivered
-    }
-
-    pub(super) fn is_abandoned(&self) -> bool {
-        self.audience().abandoned
-    }
-
-    /// Asked before each create. Refused while nothing is bought and nobody waits: then nothing ever will be.
-    pub(super) fn may_buy(&self) -> bool {
-        let mut audience = self.audience();
-        audience.abandoned |= !audience.buying && audience.waiting == 0;
-        audience.buying |= !audience.abandoned;
-        audience.buying
-    }
-
-    fn audience(&self) -> std::sync::MutexGuard<'_, Audience> {
-        self.audience.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,11 +1,15 @@
-//! Which generations a repeated request can join.
+//! Which generations a repeated request can join, and which are found by their id.
+
+mod by_id;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::audience::Withdrawal;
 use super::model::{Finished, Generation, Owner, Phase};
 use crate::fault::{Fault, FaultKind};
+use by_id::ById;
 
 /// How old a generation may be whose answer reached nobody, to answer a repetition.
 const ORPHAN_AGE_MAX: Duration = Duration::from_mins(15);
@@ -14,7 +18,7 @@ const REMEMBERED_MAX: usize = 50_000;
 /// Fewer are not worth looking through for those that can be forgotten.
 const SWEEP_MIN: usize = 256;
 
-/// The generations under way, and those that ended without reaching anyone.
+/// The generations under way, those that ended without reaching anyone, and by their ids for a while those that did.
 #[derive(Debug)]
 pub(super) struct Registry {
     /// Oldest first.
@@ -23,15 +27,16 @@ pub(super) struct Registry {
     /// The count at which to sweep again: twice what the last sweep left, so that sweeping stays cheap.
     sweep_at: usize,
     max: usize,
-}
-
-impl Default for Registry {
-    fn default() -> Self {
-        Self { by_owner: HashMap::new(), count: 0, sweep_at: SWEEP_MIN, max: REMEMBERED_MAX }
-    }
+    by_id: ById,
 }
 
 impl Registry {
+    /// `replay`: how long a generation is found by its id after its end.
+    pub(super) fn new(replay: Duration) -> Self {
+        let by_owner = HashMap::new();
+        Self { by_owner, count: 0, sweep_at: SWEEP_MIN, max: REMEMBERED_MAX, by_id: ById::new(replay) }
+    }
+
     /// # Errors
     /// `Overloaded` when too many are under way or wait for a repetition.
     pub(super) fn add(&mut self, generation: &Arc<Generation>) -> Result<(), Fault> {
@@ -44,6 +49,7 @@ impl Registry {
         }
         self.by_owner.entry(generation.owner().clone()).or_default().push(Arc::clone(generation));
         self.count += 1;
+        self.by_id.add(generation);
         Ok(())
     }
 
@@ -53,25 +59,50 @@ impl Registry {
         let candidates = self.by_owner.get(owner)?;
         let joinable = |generation: &&Arc<Generation>| {
             generation.age() <= ORPHAN_AGE_MAX
-                && !generation.is_delivered()
+                && !generation.audience.is_delivered()
                 && !matches!(generation.phase(), Phase::Overdue)
         };
-        // One that was given up cannot be entered: another may stand behind it.
-        let mut orphans = candidates.iter().filter(joinable).filter(|generation| !generation.is_awaited());
-        let orphan = orphans.find(|generation| generation.enter());
+        // One that was given up or taken back cannot be entered: another may stand behind it.
+        let mut orphans =
+            candidates.iter().filter(joinable).filter(|generation| generation.audience.is_orphan());
+        let orphan = orphans.find(|generation| generation.audience.enter());
         let of_retry = || {
             let mut all = candidates.iter().filter(|_| automatic_retry).filter(joinable);
-            all.find(|generation| generation.enter())
+            all.find(|generation| generation.audience.enter())
         };
         orphan.or_else(of_retry).map(Arc::clone)
     }
 
-    /// Forgets a generation whose answer is out, that was given up, or that has nothing to answer a repetition with;
-    /// called at its end and when a waiter leaves.
+    /// The team's generation of this id. The caller is counted in as a waiter.
+    pub(super) fn find(&mut self, team: &str, id: &str) -> Option<Arc<Generation>> {
+        let generation = self.by_id.get(team, id)?;
+        generation.audience.enter().then(|| Arc::clone(generation))
+    }
+
+    /// Takes the team's generation of this id back: nobody finds or joins it from now on.
+    pub(super) fn withdraw(&mut self, team: &str, id: &str) -> Option<(Arc<Generation>, Withdrawal)> {
+        let generation = self.by_id.remove(team, id)?;
+        let withdrawal = generation.audience.withdraw();
+        self.tidy(&generation);
+        Some((generation, withdrawal))
+    }
+
+    /// A generation has ended: from here on it is found by its id only for a while.
+    pub(super) fn ended(&mut self, generation: &Arc<Generation>) {
+        self.by_id.ended(generation);
+        self.tidy(generation);
+    }
+
+    /// Forgets a generation as one to be joined when its answer is out, it is fetched by id, was given up, or has
+    /// nothing to answer a repetition with; called at its end and when a waiter leaves.
     pub(super) fn tidy(&mut self, generation: &Arc<Generation>) {
         let Phase::Finished(finished) = generation.phase() else { return };
-        let spent = generation.is_delivered() || generation.is_abandoned() || is_passing(&finished);
-        if generation.is_awaited() || !spent {
+        let audience = &generation.audience;
+        let spent = audience.is_delivered()
+            || audience.is_claimed()
+            || audience.is_given_up()
+            || is_passing(&finished);
+        if audience.is_awaited() || !spent {
             return;
         }
         let Some(same) = self.by_owner.get_mut(generation.owner()) else { return };
@@ -88,7 +119,7 @@ impl Registry {
         self.by_owner.retain(|_, same| {
             same.retain(|generation| {
                 let ended = matches!(generation.phase(), Phase::Finished(_));
-                !ended || generation.is_awaited() || generation.age() <= ORPHAN_AGE_MAX
+                !ended || generation.audience.is_awaited() || generation.age() <= ORPHAN_AGE_MAX
             });
             !same.is_empty()
         });

@@ -10,36 +10,61 @@ use super::House;
 use super::create::create;
 use super::model::{Finished, Generation, ImageResult, MadeImage, Phase, Timing};
 use super::slots::Standing;
-use super::watch::{Ended, Watched};
+use super::uploads::{self, nobody_waits};
+use super::watch::{Ended, ImageProgress, Watched};
 use crate::evolink::{CreateBody, Task, TaskError, TaskStatus, UploadLinks, create_body, task_fault};
 use crate::fault::{Fault, FaultKind};
+use crate::media::InputFile;
 use crate::money::Credits;
 
 /// How long past its time-out a task is still looked at: as long as Evolink's links live, since a picture found later
 /// could no longer be fetched. An upstream that never ends a task would else keep its place for ever.
 const OVERDUE_MAX: Duration = Duration::from_hours(24);
 
-/// Runs the generation: one task upstream for each image, side by side.
-pub(super) async fn run(house: Arc<House>, generation: Arc<Generation>) {
+/// Runs the generation: its pictures uploaded, then one task upstream for each image, side by side.
+pub(super) async fn run(house: Arc<House>, generation: Arc<Generation>, inputs: Vec<InputFile>) {
     let end = End { house: &house, generation: &generation };
     let began = Instant::now();
     let standing = Standing::queued(&house.metrics);
-    let images = (0..generation.plan().count).map(|index| {
-        let body = create_body(&generation.plan().task, index, &UploadLinks::new()).unwrap_or_default();
-        image(&house, &generation, body, &standing)
+    let leases = house.uploads.lease_all(&generation.audience, inputs).await;
+    let uploaded = began.elapsed();
+    let links = leases.as_ref().map(|leases| uploads::links(leases));
+    let images = (0..generation.plan().count).map(async |index| {
+        let mut timing = Timing::default();
+        let result = match links
+            .as_ref()
+            .map_err(|fault| Fault::clone(fault))
+            .and_then(|links| body(&generation, index, links))
+        {
+            Ok(body) => image(&house, &generation, index, body, &standing, &mut timing).await,
+            Err(fault) => Err(fault),
+        };
+        (result, timing)
     });
     let (images, timings): (Vec<ImageResult>, Vec<Timing>) = join_all(images).await.into_iter().unzip();
-    let timing = timings
-        .into_iter()
-        .max_by_key(|timing| timing.queue + timing.create + timing.wait)
-        .unwrap_or_default();
+    // Every task has ended: none reads them any more.
+    drop(leases);
+    let longest = timings.into_iter().max_by_key(|timing| timing.queue + timing.create + timing.wait);
+    let mut timing = longest.unwrap_or_default();
+    timing.create += uploaded;
     let finished = Finished { created: house.clock.unix(), images, timing };
     report(&house, &generation, &finished, began.elapsed());
-    if generation.is_awaited() && finished.failure().is_none() {
-        generation.pictures.fetch(&house, &finished).await;
+    if finished.failure().is_none() {
+        generation.progress.complete();
+        if generation.audience.is_awaited() {
+            generation.pictures.fetch(&house, &finished).await;
+        }
     }
     generation.advance(Phase::Finished(Arc::new(finished)));
     drop(end);
+}
+
+/// What the create of this image sends.
+fn body(generation: &Generation, index: u8, links: &UploadLinks) -> Result<CreateBody, Fault> {
+    create_body(&generation.plan().task, index, links).ok_or_else(|| {
+        let message = "The gateway made a mistake with the pictures of the request.";
+        Fault::new(FaultKind::Internal, message).with_cause("a picture of the task is in none of the inputs")
+    })
 }
 
 /// The end of the background task, whatever its cause: nobody waits on for one that panicked.
@@ -58,10 +83,10 @@ impl Drop for End<'_> {
             let finished = Finished { created: house.clock.unix(), images, timing: Timing::default() };
             generation.advance(Phase::Finished(Arc::new(finished)));
         }
-        if !generation.is_awaited() {
+        if !generation.audience.is_awaited() {
             generation.pictures.let_go();
         }
-        house.registry.lock().unwrap_or_else(PoisonError::into_inner).tidy(generation);
+        house.registry.lock().unwrap_or_else(PoisonError::into_inner).ended(generation);
     }
 }
 
@@ -69,17 +94,7 @@ impl Drop for End<'_> {
 async fn image(
     house: &House,
     generation: &Generation,
-    body: CreateBody,
-    standing: &Standing<'_>,
-) -> (ImageResult, Timing) {
-    let mut timing = Timing::default();
-    let result = image_steps(house, generation, body, standing, &mut timing).await;
-    (result, timing)
-}
-
-async fn image_steps(
-    house: &House,
-    generation: &Generation,
+    index: u8,
     body: CreateBody,
     standing: &Standing<'_>,
     timing: &mut Timing,
@@ -91,17 +106,26 @@ async fn image_steps(
     };
     let slot = house.slots.take(standing).await?;
     timing.queue = lap();
-    if !generation.may_buy() {
-        return Err(Fault::new(FaultKind::Overloaded, "Nobody was waiting any more when the turn came."));
+    if !generation.audience.may_buy() {
+        return Err(nobody_waits());
     }
+    generation.note_place();
     let task = create(house, generation, body).await?;
-    generation.note_task(task.id.clone());
+    let id = task.id.clone();
+    generation.note_task(id.clone());
     timing.create = lap();
+    if generation.audience.is_cancelled() && !task.status.is_terminal() {
+        house.canceller.cancel(&id).await;
+    }
     let expected = task.usage.reserved.unwrap_or(generation.plan().price);
-    let task = end_of(house, generation, task).await?;
+    let progress = generation.progress.image(index);
+    let task = end_of(house, generation, task, progress).await;
+    generation.note_end(&id);
     timing.wait = lap();
     drop(slot);
-    into_image(task, expected)
+    let made = into_image(task?, expected)?;
+    generation.progress.image(index).made();
+    Ok(made)
 }
 
 /// Whether a create's answer already says all there is to know; an end without links or reason is read once more.
@@ -114,7 +138,12 @@ fn tells_its_end(task: &Task) -> bool {
 }
 
 /// Waits for the task's end; past `task_timeout` the waiters are told, and the wait goes on.
-async fn end_of(house: &House, generation: &Generation, task: Task) -> Result<Task, Fault> {
+async fn end_of(
+    house: &House,
+    generation: &Generation,
+    task: Task,
+    progress: ImageProgress,
+) -> Result<Task, Fault> {
     if tells_its_end(&task) {
         return Ok(task);
     }
@@ -125,6 +154,7 @@ async fn end_of(house: &House, generation: &Generation, task: Task) -> Result<Ta
         typical: plan.typical,
         created: Instant::now(),
         estimated: task.estimated,
+        progress,
     };
     let id = watched.id.clone();
     let ended = house.watcher.ended(watched);
@@ -180,7 +210,7 @@ fn failed(task: &Task, code: &str) -> Fault {
 
 fn report(house: &House, generation: &Generation, finished: &Finished, took: Duration) {
     let outcome = match finished.failure() {
-        Some(_) if generation.is_abandoned() => "abandoned",
+        Some(_) if generation.audience.is_given_up() => "abandoned",
         Some(fault) => fault.kind().label(),
         None => "completed",
     };

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::catalog::Catalog;
-use crate::evolink::{CallFuture, Credit, Task, TaskId, UpstreamKey};
+use crate::evolink::{CallFuture, Credit, FileId, Task, TaskId, Upload, UploadedFile, UpstreamKey};
 use crate::fault::FaultKind;
 use crate::image::{Fingerprint, ImageRequest};
 use crate::media::FetchOptions;
@@ -23,6 +23,18 @@ impl Upstream for Buggy {
     }
 
     fn batch<'a>(&'a self, _: &'a [TaskId]) -> CallFuture<'a, Vec<Task>> {
+        panic!("a bug")
+    }
+
+    fn cancel<'a>(&'a self, _: &'a TaskId) -> CallFuture<'a, ()> {
+        panic!("a bug")
+    }
+
+    fn upload(&self, _: Upload) -> CallFuture<'_, UploadedFile> {
+        panic!("a bug")
+    }
+
+    fn delete_file<'a>(&'a self, _: &'a FileId) -> CallFuture<'a, ()> {
         panic!("a bug")
     }
 
@@ -46,6 +58,7 @@ fn generations(upstream: Arc<dyn Upstream>, metrics: &Arc<Metrics>) -> Generatio
         create_patience: minute,
         idempotency_window: minute,
         task_timeout: minute,
+        replay: minute,
     };
     let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
     Generations::new(upstream, fetcher, watcher, options, Arc::clone(metrics), Clock::system())
@@ -62,7 +75,7 @@ async fn a_generation_that_panics_ends_for_its_waiters_and_frees_its_place() {
             key: "ci".into(),
             fingerprint: Fingerprint::of(&plan.task, plan.count),
         };
-        let mut waiter = generations.begin(plan, owner, false).unwrap();
+        let mut waiter = generations.begin(plan, owner, Vec::new(), false).unwrap();
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         let fault = waiter.finished(deadline).await.unwrap_err();
         assert_eq!(fault.kind(), FaultKind::Internal);

@@ -91,6 +91,12 @@ impl Waiter {
         )
     }
 
+    /// The client was answered with 202: it will come for the answer by the generation's id. Until then the generation
+    /// has its interest, and no repetition of the request is answered with it.
+    pub fn promise(self) {
+        self.generation.audience.promise();
+    }
+
     /// The client has the whole answer.
     pub fn answered(mut self) {
         self.answered = true;
@@ -99,7 +105,7 @@ impl Waiter {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        if self.generation.leave(self.answered) {
+        if self.generation.audience.leave(self.answered) {
             self.generation.pictures.let_go();
             self.house.registry.lock().unwrap_or_else(PoisonError::into_inner).tidy(&self.generation);
         }

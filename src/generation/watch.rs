@@ -20,6 +20,7 @@ use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+pub use super::progress::ImageProgress;
 pub use schedule::PollBounds;
 
 use crate::evolink::{Task, TaskId, Upstream};
@@ -58,6 +59,8 @@ pub struct Watched {
     pub estimated: Option<Duration>,
     /// Documented times of such tasks, shortest and longest.
     pub typical: (Duration, Duration),
+    /// What each look tells of the task's progress goes here.
+    pub progress: ImageProgress,
 }
 
 /// How a watch ended.

@@ -54,6 +54,9 @@ pub enum Call {
     List,
     Cancel,
     Upload,
+    /// The looking up of an upload whose answer was lost.
+    Receipt,
+    DeleteFile,
     /// The fetching of a picture.
     Media,
 }
@@ -68,6 +71,8 @@ impl Call {
             Self::List => "list",
             Self::Cancel => "cancel",
             Self::Upload => "upload",
+            Self::Receipt => "receipt",
+            Self::DeleteFile => "delete_file",
             Self::Media => "media",
         }
     }

@@ -11,9 +11,13 @@ fn owner() -> Owner {
     Owner { team: "design".into(), key: "ci".into(), fingerprint: Fingerprint::from_bytes([7; 32]) }
 }
 
+fn registry() -> Registry {
+    Registry::new(Duration::from_hours(24))
+}
+
 fn begun(registry: &mut Registry) -> Arc<Generation> {
-    let generation = Arc::new(Generation::new(plan(), owner()));
-    generation.enter();
+    let generation = Arc::new(Generation::new(plan(), owner(), 0));
+    generation.audience.enter();
     registry.add(&generation).unwrap();
     generation
 }
@@ -21,7 +25,7 @@ fn begun(registry: &mut Registry) -> Arc<Generation> {
 fn ends(registry: &mut Registry, generation: &Arc<Generation>, fault: Fault) {
     let finished = Finished { created: 0, images: vec![Err(fault)], timing: Timing::default() };
     generation.advance(Phase::Finished(Arc::new(finished)));
-    registry.tidy(generation);
+    registry.ended(generation);
 }
 
 fn is_remembered(registry: &Registry) -> bool {
@@ -30,14 +34,14 @@ fn is_remembered(registry: &Registry) -> bool {
 
 #[tokio::test]
 async fn an_orphan_behind_one_that_was_given_up_is_found() {
-    let mut registry = Registry::default();
+    let mut registry = registry();
     let (given_up, orphan) = (begun(&mut registry), begun(&mut registry));
-    given_up.leave(false);
-    assert!(!given_up.may_buy());
-    assert!(orphan.may_buy());
-    orphan.leave(false);
+    given_up.audience.leave(false);
+    assert!(!given_up.audience.may_buy());
+    assert!(orphan.audience.may_buy());
+    orphan.audience.leave(false);
     let joined = registry.join(&owner(), false).unwrap();
-    assert!(Arc::ptr_eq(&joined, &orphan) && joined.is_awaited());
+    assert!(Arc::ptr_eq(&joined, &orphan) && joined.audience.is_awaited());
     assert!(registry.join(&owner(), false).is_none(), "it is taken once");
 }
 
@@ -51,9 +55,9 @@ async fn a_failure_of_the_moment_does_not_answer_a_later_repetition() {
         (FaultKind::TaskFailed, true),
         (FaultKind::ResultUnavailable, true),
     ] {
-        let mut registry = Registry::default();
+        let mut registry = registry();
         let generation = begun(&mut registry);
-        generation.leave(false);
+        generation.audience.leave(false);
         ends(&mut registry, &generation, Fault::new(kind, "no"));
         assert_eq!(is_remembered(&registry), kept, "{kind:?}");
     }
@@ -61,10 +65,10 @@ async fn a_failure_of_the_moment_does_not_answer_a_later_repetition() {
 
 #[tokio::test(start_paused = true)]
 async fn what_can_no_longer_be_joined_is_swept_before_there_is_much_of_it() {
-    let mut registry = Registry::default();
+    let mut registry = registry();
     for _ in 0..SWEEP_MIN {
         let generation = begun(&mut registry);
-        generation.leave(false);
+        generation.audience.leave(false);
         ends(&mut registry, &generation, Fault::new(FaultKind::TaskFailed, "no"));
     }
     assert_eq!(registry.count, SWEEP_MIN);
@@ -75,12 +79,12 @@ async fn what_can_no_longer_be_joined_is_swept_before_there_is_much_of_it() {
 
 #[tokio::test(start_paused = true)]
 async fn more_than_can_be_remembered_are_refused_until_some_are_forgotten() {
-    let mut registry = Registry { max: 2, ..Registry::default() };
+    let mut registry = Registry { max: 2, ..registry() };
     let first = begun(&mut registry);
     begun(&mut registry);
-    let third = Arc::new(Generation::new(plan(), owner()));
+    let third = Arc::new(Generation::new(plan(), owner(), 0));
     assert_eq!(registry.add(&third).unwrap_err().kind(), FaultKind::Overloaded);
-    first.leave(true);
+    first.audience.leave(true);
     ends(&mut registry, &first, Fault::new(FaultKind::TaskFailed, "no"));
     assert!(registry.add(&third).is_ok());
 }

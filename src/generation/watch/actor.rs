@@ -107,14 +107,8 @@ pub(super) async fn run(
                     actor.take_answer(&ids, batched, result);
                 }
             },
-            () = sleep_until(wake), if wake.is_some() => actor.look(),
+            () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => actor.look(),
         }
-    }
-}
-
-async fn sleep_until(wake: Option<Instant>) {
-    if let Some(wake) = wake {
-        tokio::time::sleep_until(wake).await;
     }
 }
 
@@ -295,6 +289,7 @@ impl Actor {
         if !task.status.is_terminal() {
             watch.running_at = Some(age);
             watch.hints.looks = watch.looks;
+            watch.task.progress.told(task.progress);
             return self.schedule(id);
         }
         if task.status == TaskStatus::Completed && task.links.is_empty() && watch.linkless < LINKLESS_MAX {

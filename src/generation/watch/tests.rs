@@ -10,7 +10,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::*;
-use crate::evolink::{CallError, CallFuture, Credit, TaskError, TaskStatus, TaskUsage, UpstreamKey};
+use crate::evolink::{
+    CallError, CallFuture, Credit, FileId, TaskError, TaskStatus, TaskUsage, Upload, UploadedFile,
+    UpstreamKey,
+};
+use crate::generation::progress::Progress;
 use crate::image::{Quality, Tier};
 
 #[derive(Default)]
@@ -89,6 +93,18 @@ impl Upstream for Fake {
         })
     }
 
+    fn cancel<'a>(&'a self, _: &'a TaskId) -> CallFuture<'a, ()> {
+        Box::pin(async { Err(CallError::Missing) })
+    }
+
+    fn upload(&self, _: Upload) -> CallFuture<'_, UploadedFile> {
+        Box::pin(async { Err(CallError::Missing) })
+    }
+
+    fn delete_file<'a>(&'a self, _: &'a FileId) -> CallFuture<'a, ()> {
+        Box::pin(async { Err(CallError::Missing) })
+    }
+
     fn credits(&self) -> CallFuture<'_, Credit> {
         Box::pin(async { Err(CallError::Missing) })
     }
@@ -138,6 +154,7 @@ impl Bench {
             created,
             estimated: Some(Duration::from_secs(100)),
             typical: (Duration::from_secs(10), Duration::from_secs(30)),
+            progress: Progress::new(1).image(0),
         };
         let ended = self.watcher.ended(task).await;
         assert!(matches!(ended, Some(Ended::Task(ref task)) if !task.links.is_empty()), "{ended:?}");
@@ -290,6 +307,7 @@ async fn a_task_nobody_knows_any_more_is_given_up_after_a_few_looks() {
         created: Instant::now(),
         estimated: None,
         typical: (Duration::from_secs(5), Duration::from_secs(15)),
+        progress: Progress::new(1).image(0),
     };
     assert_eq!(bench.watcher.ended(task).await, Some(Ended::Gone));
     let calls = bench.fake.calls.lock().unwrap();

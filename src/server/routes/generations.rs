@@ -68,7 +68,7 @@ async fn begin(
         key: caller.key().id.as_str().into(),
         fingerprint: Fingerprint::of(&plan.task, plan.count),
     };
-    Ok((gateway.generations.begin(Arc::clone(plan), owner, retry)?, place))
+    Ok((gateway.generations.begin(Arc::clone(plan), owner, Vec::new(), retry)?, place))
 }
 
 /// The request made definite: parsed, resolved to a model the caller may use, checked against it.

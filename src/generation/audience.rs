@@ -1,0 +1,199 @@
+//! Who has an interest in a generation, and what that means for joining, buying and cancelling.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The interest in one generation.
+#[derive(Debug, Default)]
+pub(super) struct Audience(Mutex<Interest>);
+
+#[derive(Debug, Default)]
+struct Interest {
+    waiting: usize,
+    /// The answer has reached a client whole.
+    delivered: bool,
+    claim: Claim,
+    purchase: Purchase,
+}
+
+/// The interest of clients that are not waiting at the moment.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    #[default]
+    None,
+    /// One was answered with 202: it will come for the answer by the generation's id.
+    Promised,
+    /// Taken back by its team while somebody else was waiting: nobody new may come.
+    Withdrawn,
+    /// Taken back with nobody left: what is not bought yet is not bought, what is bought is to be cancelled.
+    Cancelled,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Purchase {
+    #[default]
+    Open,
+    /// A create has begun: from here on it runs to its end, awaited or not.
+    Begun,
+    /// Nobody had an interest when its turn came: nothing is bought.
+    GivenUp,
+}
+
+/// What taking a generation back means for its tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Withdrawal {
+    /// Others wait for them, or there are none.
+    LetRun,
+    /// Upstream is to be asked to cancel them.
+    Cancel,
+}
+
+impl Audience {
+    /// One more waits. False when the generation was given up or taken back.
+    pub(super) fn enter(&self) -> bool {
+        let mut interest = self.lock();
+        let open = interest.purchase != Purchase::GivenUp
+            && !matches!(interest.claim, Claim::Withdrawn | Claim::Cancelled);
+        interest.waiting += usize::from(open);
+        open
+    }
+
+    /// One less waits. True when the last one left.
+    pub(super) fn leave(&self, with_answer: bool) -> bool {
+        let mut interest = self.lock();
+        interest.waiting = interest.waiting.saturating_sub(1);
+        interest.delivered |= with_answer;
+        interest.waiting == 0
+    }
+
+    /// A client that leaves will be back.
+    pub(super) fn promise(&self) {
+        let mut interest = self.lock();
+        if interest.claim == Claim::None {
+            interest.claim = Claim::Promised;
+        }
+    }
+
+    /// The team takes it back.
+    pub(super) fn withdraw(&self) -> Withdrawal {
+        let mut interest = self.lock();
+        if interest.waiting > 0 {
+            interest.claim = Claim::Withdrawn;
+            return Withdrawal::LetRun;
+        }
+        interest.claim = Claim::Cancelled;
+        if interest.purchase == Purchase::Begun {
+            return Withdrawal::Cancel;
+        }
+        interest.purchase = Purchase::GivenUp;
+        Withdrawal::LetRun
+    }
+
+    pub(super) fn is_awaited(&self) -> bool {
+        self.lock().waiting > 0
+    }
+
+    pub(super) fn is_delivered(&self) -> bool {
+        self.lock().delivered
+    }
+
+    /// Nobody has the answer or will come for it, so that a repetition of the request may take it.
+    pub(super) fn is_orphan(&self) -> bool {
+        let interest = self.lock();
+        interest.waiting == 0 && !interest.delivered && interest.claim == Claim::None
+    }
+
+    /// A client comes by id, or nobody does any more: no repetition of the request will be answered with it.
+    pub(super) fn is_claimed(&self) -> bool {
+        self.lock().claim != Claim::None
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.lock().purchase == Purchase::GivenUp
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.lock().claim == Claim::Cancelled
+    }
+
+    /// Asked before anything is done for a purchase. While nothing is bought and nobody has an interest, nothing ever
+    /// will be.
+    pub(super) fn is_wanted(&self) -> bool {
+        let mut interest = self.lock();
+        interest.give_up_without_interest();
+        interest.purchase != Purchase::GivenUp && interest.claim != Claim::Cancelled
+    }
+
+    /// Asked before each create.
+    pub(super) fn may_buy(&self) -> bool {
+        let mut interest = self.lock();
+        interest.give_up_without_interest();
+        if interest.purchase == Purchase::Open {
+            interest.purchase = Purchase::Begun;
+        }
+        interest.purchase == Purchase::Begun && interest.claim != Claim::Cancelled
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Interest> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Interest {
+    fn give_up_without_interest(&mut self) {
+        if self.purchase == Purchase::Open && self.waiting == 0 && self.claim != Claim::Promised {
+            self.purchase = Purchase::GivenUp;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn awaited() -> Audience {
+        let audience = Audience::default();
+        assert!(audience.enter());
+        audience
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_given_up_unless_it_was_promised() {
+        let (left, promised) = (awaited(), awaited());
+        promised.promise();
+        assert!(left.leave(false) && promised.leave(false));
+        assert!(!left.is_wanted() && !left.may_buy() && left.is_given_up() && !left.enter());
+        assert!(promised.is_wanted() && promised.may_buy() && !promised.is_given_up());
+    }
+
+    #[test]
+    fn what_was_promised_is_no_orphan() {
+        let (left, promised) = (awaited(), awaited());
+        promised.promise();
+        left.leave(false);
+        promised.leave(false);
+        assert!(left.is_orphan() && !promised.is_orphan() && !promised.is_awaited());
+        assert!(promised.enter(), "it can be waited for by its id");
+    }
+
+    #[test]
+    fn what_is_taken_back_before_it_bought_anything_buys_nothing() {
+        let audience = awaited();
+        audience.promise();
+        audience.leave(false);
+        assert_eq!(audience.withdraw(), Withdrawal::LetRun);
+        assert!(audience.is_given_up() && !audience.may_buy() && !audience.enter());
+    }
+
+    #[test]
+    fn what_is_taken_back_is_cancelled_only_when_nobody_waits() {
+        let (awaited, alone) = (awaited(), awaited());
+        assert!(awaited.may_buy() && alone.may_buy());
+        alone.leave(false);
+        assert_eq!(alone.withdraw(), Withdrawal::Cancel);
+        assert!(alone.is_cancelled() && !alone.may_buy(), "its other pictures are not bought");
+        assert_eq!(awaited.withdraw(), Withdrawal::LetRun);
+        assert!(awaited.may_buy() && !awaited.enter());
+        awaited.leave(false);
+        assert!(!awaited.is_cancelled() && !awaited.is_orphan());
+    }
+}
