@@ -5,6 +5,7 @@
 
 mod error;
 mod generate;
+mod generation_state;
 mod given;
 mod ignored;
 mod members;
@@ -15,6 +16,7 @@ mod stream;
 
 pub use error::error_body;
 pub use generate::{GivenImage, ImageParams, parse_generation};
+pub use generation_state::{GenerationState, deletion_body};
 pub use model::{ModelCard, PixelRuleCard, SizesCard, model_body, model_list_body};
 pub use params::parameter_names;
 pub use response::{Answer, AnswerImage, Content, ImageFault, Part, Usage, late_failure_body};

@@ -4,6 +4,7 @@
 //! reads its request, asks the rooms below, and writes the answer; it decides nothing about money or time. The story of
 //! an image request is in [`routes::generations`].
 
+mod accepted;
 mod admin;
 mod answer;
 pub mod drain_body;
@@ -12,6 +13,7 @@ mod gateway;
 pub mod layers;
 pub mod listener;
 mod manner;
+mod prefer;
 pub mod read_body;
 pub mod respond;
 mod routes;
@@ -36,6 +38,7 @@ pub fn api(gateway: Arc<Gateway>, cors_origins: Vec<String>, shutdown: Shutdown)
     let observer: Arc<dyn layers::Observe> = gateway.clone();
     let router = Router::new()
         .route("/v1/images/generations", post(routes::generations::create))
+        .route("/v1/images/generations/{id}", get(routes::by_id::retrieve).delete(routes::by_id::delete))
         .route("/v1/models", get(routes::models::list))
         .route("/v1/models/{*id}", get(routes::models::retrieve))
         .route("/healthz", get(async || "ok\n"))

@@ -14,6 +14,7 @@ mod body;
 pub(super) mod head;
 
 pub(super) use body::AnswerBody;
+use head::Access;
 
 use super::waiting_room::Place;
 use crate::fault::{Fault, FaultKind};
@@ -124,13 +125,13 @@ impl Composed {
 }
 
 /// The whole answer, with all that is known at its end in its head.
-pub(super) fn respond(composed: Composed, waiter: Waiter, place: Place) -> Response {
+pub(super) fn respond(composed: Composed, waiter: Waiter, access: Access, place: Place) -> Response {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     head::name_generation(headers, waiter.generation());
-    head::tell_joined(headers, waiter.joined());
-    head::tell_cost(headers, &composed.made.finished, waiter.joined());
+    head::tell_access(headers, access);
+    head::tell_cost(headers, &composed.made.finished, access);
     head::tell_timing(headers, &composed.made, composed.encode);
     head::tell_partial(headers, &composed.answer);
     let body = composed.into_body(Writing::Json, waiter, place);

@@ -11,12 +11,13 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{StreamExt as _, unfold};
-use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt as _;
+use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout_at};
 
-use super::answer::head::{name_generation, put, tell_joined};
+use super::answer::head::{Access, name_generation, tell_access};
 use super::answer::{AnswerBody, Composed, Writing};
 use super::layers::{Trail, as_fault};
 use super::respond::Outcome;
@@ -24,8 +25,9 @@ use super::wait::Wait;
 use crate::clock::Clock;
 use crate::fault::Fault;
 use crate::generation::Generation;
-use crate::openai::{KEEP_ALIVE, error_event, late_failure_body};
+use crate::openai::{KEEP_ALIVE, error_event, late_failure_body, progress_comment};
 
+const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// One space: JSON readers skip it.
 const WHITESPACE: &str = " ";
 
@@ -36,7 +38,7 @@ type Ended = (Result<Composed, Fault>, Wait);
 pub(super) struct Early {
     ending: BoxFuture<'static, Ended>,
     generation: Arc<Generation>,
-    joined: bool,
+    access: Access,
     trail: Trail,
     clock: Clock,
 }
@@ -45,12 +47,12 @@ impl Early {
     /// Waits until `deadline` at most, which is then told like any other failure.
     pub(super) fn begin(mut wait: Wait, deadline: Instant) -> Self {
         let (trail, clock) = (wait.trail.clone(), wait.gateway.clock.clone());
-        let (generation, joined) = (Arc::clone(wait.waiter.generation()), wait.waiter.joined());
+        let (generation, access) = (Arc::clone(wait.waiter.generation()), wait.access);
         let ending = Box::pin(async move {
             let result = as_fault(None, wait.ended(deadline)).await.and_then(|composed| composed);
             (result, wait)
         });
-        Self { ending, generation, joined, trail, clock }
+        Self { ending, generation, access, trail, clock }
     }
 
     /// The end, when it comes early enough for an answer with its true status.
@@ -70,14 +72,16 @@ impl Early {
             }
         };
         // Proxies like nginx would collect the body until its end.
-        put(headers, "x-accel-buffering", "no");
+        headers.insert(BUFFERING, HeaderValue::from_static("no"));
         name_generation(headers, &self.generation);
-        tell_joined(headers, self.joined);
+        tell_access(headers, self.access);
         let mut beat = interval_at(Instant::now() + every, every);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let progress = self.generation.watch_progress();
         let Self { ending, trail, clock, .. } = self;
         let first = Some(sign_of_life(writing));
-        let mut live = Live { writing, first, stage: Stage::Waiting(ending), beat, trail, clock };
+        let stage = Stage::Waiting(ending);
+        let mut live = Live { writing, first, stage, beat, progress, trail, clock };
         if let Some(ended) = ended {
             live.stage = Stage::Writing(live.body_of(ended));
         }
@@ -96,6 +100,14 @@ fn sign_of_life(writing: Writing) -> Bytes {
     })
 }
 
+/// Upstream's progress, when it has grown.
+async fn grown(progress: &mut watch::Receiver<u8>) -> u8 {
+    match progress.changed().await {
+        Ok(()) => *progress.borrow_and_update(),
+        Err(_) => std::future::pending().await,
+    }
+}
+
 /// The body of such an answer. Dropped before its end, it leaves the generation to itself.
 struct Live {
     writing: Writing,
@@ -103,6 +115,7 @@ struct Live {
     first: Option<Bytes>,
     stage: Stage,
     beat: Interval,
+    progress: watch::Receiver<u8>,
     trail: Trail,
     clock: Clock,
 }
@@ -127,6 +140,10 @@ impl Live {
                     let ended = tokio::select! {
                         biased;
                         ended = ending => ended,
+                        percent = grown(&mut self.progress), if self.writing != Writing::Json => {
+                            self.beat.reset();
+                            return Some(progress_comment(percent).into());
+                        }
                         _ = self.beat.tick() => return Some(sign_of_life(self.writing)),
                     };
                     self.stage = Stage::Writing(self.body_of(ended));

@@ -1,11 +1,14 @@
-//! How a client waits: in silence, behind whitespace, or with a stream of events.
+//! How a client waits: in silence, behind whitespace, with a stream of events, or not here.
 
 use axum::response::Response;
-use tokio::time::Instant;
+use http::HeaderMap;
+use tokio::time::{Instant, timeout_at};
 
+use super::accepted::accepted;
 use super::answer::{self, Composed, Writing, head};
 use super::early::Early;
 use super::gateway::{Gateway, Keepalive};
+use super::prefer::Preference;
 use super::respond::fault_response;
 use super::wait::Wait;
 use crate::fault::Fault;
@@ -19,16 +22,22 @@ pub(super) enum Manner {
     /// Silent for a while, then whitespace ahead of the JSON.
     Keepalive(Keepalive),
     Events(StreamKind),
+    /// Silent for a while, then a 202.
+    Deferred(Preference),
 }
 
 impl Manner {
     /// What the request asks for, else what the operator set.
-    pub(super) fn asked(gateway: &Gateway, stream: Option<StreamKind>) -> Self {
-        match (stream, gateway.keepalive) {
-            (Some(kind), _) => Self::Events(kind),
+    pub(super) fn asked(gateway: &Gateway, headers: &HeaderMap, stream: Option<StreamKind>) -> Self {
+        let preference = Preference::of(headers);
+        match (stream, preference.patience(), gateway.keepalive) {
+            (Some(kind), ..) => Self::Events(kind),
+            // A wait that long would end at the deadline.
+            (None, Some(patience), _) if patience < gateway.deadline => Self::Deferred(preference),
+            (None, Some(_), _) => Self::Silent,
             // A shorter silent wait ends before the first whitespace.
-            (None, Some(keepalive)) if keepalive.after < gateway.deadline => Self::Keepalive(keepalive),
-            (None, _) => Self::Silent,
+            (None, None, Some(keepalive)) if keepalive.after < gateway.deadline => Self::Keepalive(keepalive),
+            (None, None, _) => Self::Silent,
         }
     }
 
@@ -40,6 +49,7 @@ impl Manner {
                 let result = wait.ended(began + wait.gateway.deadline).await;
                 return whole(result, wait);
             }
+            Self::Deferred(preference) => return defer(wait, preference, began).await,
             Self::Keepalive(Keepalive { after, every }) => (Writing::Json, every, began + after),
             Self::Events(kind) => {
                 (Writing::Event(kind), patience.comment_every, Instant::now() + patience.early_end)
@@ -53,10 +63,31 @@ impl Manner {
     }
 }
 
+/// The answer if it comes in time, else a promise; the place to wait in is free then.
+async fn defer(mut wait: Wait, preference: Preference, began: Instant) -> Response {
+    let patience = preference.patience().filter(|patience| !patience.is_zero());
+    let deadline = began + wait.gateway.deadline;
+    let ended = match patience {
+        Some(patience) => timeout_at(began + patience, wait.ended(deadline)).await.ok(),
+        None => None,
+    };
+    let mut response = match ended {
+        Some(result) => whole(result, wait),
+        None => {
+            let mut response = accepted(wait.waiter.generation(), &wait.gateway.clock);
+            head::tell_access(response.headers_mut(), wait.access);
+            wait.waiter.promise();
+            response
+        }
+    };
+    head::tell_preference(response.headers_mut(), preference);
+    response
+}
+
 /// An answer whose head was not sent before its end.
-fn whole(result: Result<Composed, Fault>, wait: Wait) -> Response {
+pub(super) fn whole(result: Result<Composed, Fault>, wait: Wait) -> Response {
     match result {
-        Ok(composed) => answer::respond(composed, wait.waiter, wait.place),
+        Ok(composed) => answer::respond(composed, wait.waiter, wait.access, wait.place),
         Err(fault) => {
             let mut response = fault_response(&fault);
             head::name_generation(response.headers_mut(), wait.waiter.generation());

@@ -1,3 +1,4 @@
 //! One file a route.
+pub(super) mod by_id;
 pub(super) mod generations;
 pub(super) mod models;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::answer::head::Access;
 use super::answer::{self, Composed, Made};
 use super::gateway::Gateway;
 use super::layers::Trail;
@@ -18,6 +19,7 @@ pub(super) struct Wait {
     pub(super) trail: Trail,
     pub(super) plan: Arc<Plan>,
     pub(super) waiter: Waiter,
+    pub(super) access: Access,
     pub(super) place: Place,
 }
 

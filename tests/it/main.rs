@@ -12,6 +12,7 @@
 )]
 
 mod bounds;
+mod by_id;
 mod cli;
 mod creates;
 mod edge;

@@ -88,6 +88,21 @@ async fn a_waiting_stream_comments_and_tells_its_tasks() {
 }
 
 #[tokio::test]
+async fn a_stream_tells_upstreams_progress() {
+    let house = talkative_with(json!({"evolink": {"poll": {"min": "10ms", "max": "50ms"}}})).await;
+    let mut stream = Live::open(house.generation(streamed("a fox [latency:800ms]"))).await;
+    let (comments, name, _) = stream.event().await;
+    assert_eq!(name, "image_generation.completed");
+    let told: Vec<u8> = comments
+        .iter()
+        .filter_map(|text| text.strip_prefix("progress "))
+        .map(|text| text.parse().unwrap())
+        .collect();
+    assert!(told.len() > 1 && told.is_sorted_by(|a, b| a < b), "{comments:?}");
+    house.finish().await;
+}
+
+#[tokio::test]
 async fn an_early_failure_has_its_true_status() {
     let house = Harness::start().await;
     let answer = house.generate(streamed("a fox [fail:service_error]")).await;

@@ -15,7 +15,7 @@ use crate::image::{Delivery, Fingerprint, Plan, Reference};
 use crate::keys::Caller;
 use crate::media::ReferenceError;
 use crate::openai::{GivenImage, ImageParams, StreamKind, parse_generation};
-use crate::server::answer::head;
+use crate::server::answer::head::{self, Access};
 use crate::server::gateway::{Gateway, Policy};
 use crate::server::layers::Trail;
 use crate::server::manner::Manner;
@@ -38,7 +38,7 @@ pub async fn create(
     let body = read_json_body(&headers, body, &gateway.json, &gateway.buffers).await?;
     let (plan, stream) = plan(&policy, &caller, &body)?;
     let plan = Arc::new(plan);
-    let manner = Manner::asked(&gateway, stream.then_some(StreamKind::Generation));
+    let manner = Manner::asked(&gateway, &headers, stream.then_some(StreamKind::Generation));
     let retry = is_automatic_retry(&headers);
     // From here on the request mostly waits; its head and body would keep the connection's read buffer alive.
     drop((headers, body));
@@ -46,7 +46,8 @@ pub async fn create(
         Ok((waiter, place)) => {
             trail.set_cache(if waiter.joined() { "collapsed" } else { "bypass" });
             let plan = Arc::clone(&plan);
-            manner.answer(Wait { gateway, trail, plan, waiter, place }, began).await
+            let access = if waiter.joined() { Access::Joined } else { Access::First };
+            manner.answer(Wait { gateway, trail, plan, waiter, access, place }, began).await
         }
         Err(fault) => fault_response(&fault),
     };
