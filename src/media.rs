@@ -18,6 +18,6 @@ pub use base64::{Segment, Segments};
 pub use convert::{ConvertError, Converter, needs_conversion};
 pub use fetch::{FetchBuildError, FetchError, FetchOptions, Fetcher};
 pub use guard::{Guard, Lookup, REFERENCE_LENGTH_MAX, ReferenceError, Refusal};
-pub use input::InputFile;
+pub use input::{IN_MEMORY_BYTES_MAX, InputError, InputFile, InputWriter, Spool, SpoolError};
 pub use picture::{Picture, PictureError};
 pub use sniff::{dimensions, has_alpha, is_complete, sniff};

@@ -3,7 +3,10 @@
 //! Pure text work: knows the domain's words (`image`, `fault`), nothing of HTTP, of models' abilities, of Evolink.
 //! Start with [`parse_generation`], then [`Answer`].
 
+mod data_url;
+mod edit;
 mod error;
+mod form;
 mod generate;
 mod generation_state;
 mod given;
@@ -14,6 +17,7 @@ mod params;
 mod response;
 mod stream;
 
+pub use edit::{VARIATION_PROMPT, parse_edit, parse_edit_form, parse_variation_form};
 pub use error::error_body;
 pub use generate::{GivenImage, ImageParams, parse_generation};
 pub use generation_state::{GenerationState, deletion_body};

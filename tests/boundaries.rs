@@ -69,7 +69,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
 ];
 
 /// Each crate (or part of the standard library) that is kept to some rooms, and those rooms.
-const CRATES: [(&str, &[&str]); 20] = [
+const CRATES: [(&str, &[&str]); 22] = [
     ("axum", &["server"]),
     ("tower", &["server"]),
     ("tower_http", &["server"]),
@@ -77,6 +77,8 @@ const CRATES: [(&str, &[&str]); 20] = [
     ("hyper_util", &["server", "simulator"]),
     ("socket2", &["server"]),
     ("reqwest", &["evolink", "media"]),
+    ("multer", &["server"]),
+    ("tempfile", &["media"]),
     ("prometheus", &["telemetry"]),
     ("tracing_subscriber", &["telemetry"]),
     ("image", &["media", "simulator"]),
@@ -84,11 +86,11 @@ const CRATES: [(&str, &[&str]); 20] = [
     ("font8x8", &["simulator"]),
     ("serde_saphyr", &["config"]),
     ("clap", &["cli"]),
-    ("sha2", &["config", "image", "keys"]),
+    ("sha2", &["config", "image", "keys", "media"]),
     ("subtle", &["keys"]),
     ("arc_swap", &["evolink", "server"]),
     ("std::env", &["config"]),
-    ("std::fs", &["config", "keys", "telemetry"]),
+    ("std::fs", &["config", "keys", "media", "telemetry"]),
     ("std::process::exit", &[]),
 ];
 

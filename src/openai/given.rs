@@ -4,16 +4,29 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-use crate::fault::Fault;
+use super::data_url;
+use super::generate::GivenImage;
 use crate::fault::wording::{quote, supported};
+use crate::fault::{Fault, FaultKind};
 
 /// Bytes of one link; signed links of the big object stores stay well below.
 const LINK_BYTES_MAX: usize = 8 * 1024;
+
+/// How a value was written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wire {
+    Json,
+    /// Every scalar is a text: `2`, `true`.
+    Form,
+}
+
+const NO_LINK: &str = "Expected an http or https link or a base64 data URL.";
 
 /// A known parameter with its value, which is not null.
 pub(super) struct Given {
     pub(super) name: &'static str,
     pub(super) value: Value,
+    pub(super) wire: Wire,
 }
 
 impl Given {
@@ -26,7 +39,7 @@ impl Given {
 
     /// An integer in `range`; `2.0` is the integer 2, as in JSON Schema.
     pub(super) fn integer(self, range: RangeInclusive<u64>) -> Result<u64, Fault> {
-        match whole(&self.value).and_then(|number| u64::try_from(number).ok()) {
+        match self.whole().and_then(|number| u64::try_from(number).ok()) {
             Some(number) if range.contains(&number) => Ok(number),
             _ => Err(self.wrong(&format!("Expected an integer from {} to {}.", range.start(), range.end()))),
         }
@@ -34,21 +47,39 @@ impl Given {
 
     /// Any integer, negative ones included.
     pub(super) fn any_integer(self) -> Result<i64, Fault> {
-        whole(&self.value).ok_or_else(|| self.wrong("Expected an integer."))
+        self.whole().ok_or_else(|| self.wrong("Expected an integer."))
     }
 
+    /// In a form Python's `True` is true as well.
     pub(super) fn flag(self) -> Result<bool, Fault> {
-        self.value.as_bool().ok_or_else(|| self.wrong("Expected true or false."))
+        let flag = match self.form_text() {
+            Some(text) if text.eq_ignore_ascii_case("true") => Some(true),
+            Some(text) if text.eq_ignore_ascii_case("false") => Some(false),
+            _ => self.value.as_bool(),
+        };
+        flag.ok_or_else(|| self.wrong("Expected true or false."))
     }
 
+    /// In a form either brackets built it or it is written as JSON.
     pub(super) fn object(self) -> Result<Map<String, Value>, Fault> {
+        match self.form_text().map(serde_json::from_str) {
+            Some(Ok(members)) => return Ok(members),
+            Some(Err(_)) => return Err(self.wrong("Expected an object, written as JSON.")),
+            None => {}
+        }
         match self.value {
             Value::Object(members) => Ok(members),
             _ => Err(self.wrong("Expected an object.")),
         }
     }
 
+    /// As [`Self::object`].
     pub(super) fn array(self) -> Result<Vec<Value>, Fault> {
+        match self.form_text().map(serde_json::from_str) {
+            Some(Ok(items)) => return Ok(items),
+            Some(Err(_)) => return Err(self.wrong("Expected an array, written as JSON.")),
+            None => {}
+        }
         match self.value {
             Value::Array(items) => Ok(items),
             _ => Err(self.wrong("Expected an array.")),
@@ -61,8 +92,68 @@ impl Given {
         chosen.ok_or_else(|| self.wrong(&supported(names)))
     }
 
+    /// One picture: an http(s) link or a base64 data URL.
+    pub(super) fn image(self) -> Result<GivenImage, Fault> {
+        match self.value {
+            Value::String(text) if data_url::is_data_url(&text) => {
+                data_url::decode(text).map(GivenImage::Data).map_err(|problem| {
+                    Fault::invalid(self.name, format!("Invalid value for '{}': {problem}", self.name))
+                })
+            }
+            _ => self.link().map(GivenImage::Link),
+        }
+    }
+
+    /// An array of at most `max` pictures; in a form a single one, too.
+    pub(super) fn images(self, max: usize) -> Result<Vec<GivenImage>, Fault> {
+        if self.form_text().is_some_and(|text| !text.trim_start().starts_with('[')) {
+            return self.image().map(|image| vec![image]);
+        }
+        self.items(max)?.into_iter().map(Self::image).collect()
+    }
+
+    /// A picture as OpenAI's JSON form of edits writes it, `{"image_url": …}`, or the bare link.
+    pub(super) fn image_reference(mut self) -> Result<GivenImage, Fault> {
+        const EXPECTED: &str =
+            "Expected an object {\"image_url\": …} with an http or https link or a base64 data URL.";
+        if let Value::Object(members) = &mut self.value {
+            if members.contains_key("file_id") {
+                let message = "Files are not kept here: 'file_id' is not supported. Send 'image_url' with a link or a base64 \
+                               data URL.";
+                return Err(Fault::new(FaultKind::UnsupportedParameter, message).with_param(self.name));
+            }
+            let Some(link) = members.remove("image_url").filter(|link| !link.is_null()) else {
+                return Err(self.wrong(EXPECTED));
+            };
+            self.value = link;
+        }
+        if self.value.is_string() { self.image() } else { Err(self.wrong(EXPECTED)) }
+    }
+
+    /// At most `max` of them in an array, or a single one.
+    pub(super) fn image_references(self, max: usize) -> Result<Vec<GivenImage>, Fault> {
+        if !self.value.is_array() {
+            return self.image_reference().map(|image| vec![image]);
+        }
+        self.items(max)?.into_iter().map(Self::image_reference).collect()
+    }
+
+    /// The items of an array, at most `max`.
+    fn items(self, max: usize) -> Result<Vec<Self>, Fault> {
+        let (name, wire) = (self.name, self.wire);
+        let items = self.array()?;
+        if items.len() > max {
+            let message = format!(
+                "Invalid value for '{name}': {} pictures given, at most {max} are taken.",
+                items.len()
+            );
+            return Err(Fault::invalid(name, message));
+        }
+        Ok(items.into_iter().map(|value| Self { name, value, wire }).collect())
+    }
+
     /// One http(s) link.
-    pub(super) fn link(self) -> Result<String, Fault> {
+    fn link(self) -> Result<String, Fault> {
         let problem = match &self.value {
             Value::String(link) => link_problem(link),
             _ => Some("Expected a string."),
@@ -73,16 +164,16 @@ impl Given {
         }
     }
 
-    /// An array of at most `max` http(s) links.
-    pub(super) fn links(self, max: usize) -> Result<Vec<String>, Fault> {
-        let name = self.name;
-        let items = self.array()?;
-        if items.len() > max {
-            let message =
-                format!("Invalid value for '{name}': {} links given, at most {max} are taken.", items.len());
-            return Err(Fault::invalid(name, message));
+    /// The text of a form's field.
+    fn form_text(&self) -> Option<&str> {
+        self.value.as_str().filter(|_| self.wire == Wire::Form)
+    }
+
+    fn whole(&self) -> Option<i64> {
+        match self.form_text() {
+            Some(text) => whole(&serde_json::from_str(text).ok()?),
+            None => whole(&self.value),
         }
-        items.into_iter().map(|value| Self { name, value }.link()).collect()
     }
 
     /// The 400 for this value.
@@ -115,18 +206,15 @@ fn whole(value: &Value) -> Option<i64> {
 /// Why `link` cannot be passed on. Whether its host may be reached is not known here.
 fn link_problem(link: &str) -> Option<&'static str> {
     let Some((scheme, rest)) = link.split_once(':') else {
-        return Some("Expected an http or https link.");
+        return Some(NO_LINK);
     };
-    if scheme.eq_ignore_ascii_case("data") {
-        return Some("Data URLs are not taken here; give an http or https link that Evolink can open.");
-    }
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-        return Some("Expected an http or https link.");
+        return Some(NO_LINK);
     }
     let host =
         rest.strip_prefix("//").and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
     if host.is_empty() || link.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Some("Expected an http or https link.");
+        return Some(NO_LINK);
     }
     (link.len() > LINK_BYTES_MAX).then_some("The link is too long: at most 8192 bytes are taken.")
 }
@@ -138,7 +226,7 @@ mod tests {
     use super::*;
 
     fn given(value: Value) -> Given {
-        Given { name: "n", value }
+        Given { name: "n", value, wire: Wire::Json }
     }
 
     #[test]
@@ -178,8 +266,6 @@ mod tests {
                 "{link}"
             );
         }
-        let fault = given(json!("data:image/png;base64,AAAA")).link().unwrap_err();
-        assert!(fault.message().contains("Data URLs are not taken here"), "{}", fault.message());
         assert!(given(json!(format!("https://a/{}", "x".repeat(9000)))).link().is_err());
     }
 

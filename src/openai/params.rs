@@ -5,14 +5,14 @@
 
 use serde_json::Value;
 
-use super::generate::{GivenImage, ImageParams};
-use super::given::Given;
+use super::generate::ImageParams;
+use super::given::{Given, Wire};
 use super::ignored::ignore;
 use crate::fault::Fault;
 use crate::image::{Background, COUNT_MAX, Compression, Delivery, Format, Quality, Size, SizeError, Tier};
 
-/// Links in `image_urls`, whatever the model.
-const REFERENCES_MAX: usize = 16;
+/// Reference pictures of one request, whatever the model.
+pub(super) const REFERENCES_MAX: usize = 16;
 
 type Take = fn(&mut ImageParams, Given) -> Result<(), Fault>;
 
@@ -29,12 +29,8 @@ const PARAMETERS: &[(&str, Take)] = &[
     ("response_format", delivery),
     ("stream", |params, given| given.flag().map(|stream| params.stream = stream)),
     // Evolink's own
-    ("image_urls", |params, given| {
-        given
-            .links(REFERENCES_MAX)
-            .map(|links| params.images = links.into_iter().map(GivenImage::Link).collect())
-    }),
-    ("mask_url", |params, given| given.link().map(|link| params.mask = Some(GivenImage::Link(link)))),
+    ("image_urls", |params, given| given.images(REFERENCES_MAX).map(|images| params.images.extend(images))),
+    ("mask_url", |params, given| given.image().map(|mask| params.mask = Some(mask))),
     ("negative_prompt", |params, given| native(params, given, |given| given.text().map(Value::from))),
     ("seed", |params, given| native(params, given, |given| given.any_integer().map(Value::from))),
     ("model_params", |params, given| native(params, given, |given| given.object().map(Value::from))),
@@ -63,12 +59,12 @@ pub fn parameter_names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Takes one parameter. Null is absent; an unknown name is ignored and noted.
-pub(super) fn take(params: &mut ImageParams, name: &str, value: Value) -> Result<(), Fault> {
+pub(super) fn take(params: &mut ImageParams, name: &str, value: Value, wire: Wire) -> Result<(), Fault> {
     if value.is_null() {
         return Ok(());
     }
     if let Some((name, take)) = PARAMETERS.iter().find(|(known, _)| *known == name) {
-        return take(params, Given { name, value });
+        return take(params, Given { name, value, wire });
     }
     ignore(&mut params.request.ignored, name);
     Ok(())
