@@ -17,6 +17,8 @@ mod prefer;
 pub mod read_body;
 pub mod respond;
 mod routes;
+mod story;
+mod visit;
 mod wait;
 mod waiting_room;
 
@@ -33,11 +35,17 @@ use crate::fault::{Fault, FaultKind};
 use layers::Layers;
 use listener::Shutdown;
 
+/// What a client on a wrong path is told.
+const SERVED: &str = "POST /v1/images/generations, /v1/images/edits and /v1/images/variations (Azure's clients: POST \
+    /openai/deployments/{model}/images/generations and /edits), GET and DELETE /v1/images/generations/{id}, \
+    GET /v1/models and GET /v1/models/{id}";
+
 /// The public routes with all layers.
 pub fn api(gateway: Arc<Gateway>, cors_origins: Vec<String>, shutdown: Shutdown) -> Router {
     let observer: Arc<dyn layers::Observe> = gateway.clone();
     let router = Router::new()
         .route("/v1/images/generations", post(routes::generations::create))
+        .route("/openai/deployments/{model}/images/generations", post(routes::generations::create))
         .route("/v1/images/generations/{id}", get(routes::by_id::retrieve).delete(routes::by_id::delete))
         .route("/v1/models", get(routes::models::list))
         .route("/v1/models/{*id}", get(routes::models::retrieve))
@@ -52,10 +60,7 @@ async fn unknown_url(method: http::Method, uri: http::Uri) -> Fault {
     let path: String = uri.path().chars().take(100).collect();
     Fault::new(
         FaultKind::UnknownUrl,
-        format!(
-            "Unknown request URL: {method} {path}. This gateway serves POST /v1/images/generations, GET /v1/models and \
-             GET /v1/models/{{id}}."
-        ),
+        format!("Unknown request URL: {method} {path}. This gateway serves {SERVED}."),
     )
 }
 

@@ -11,6 +11,7 @@
     reason = "these are tests; Clippy knows only functions marked #[test] as such, and metrics compared here are counts"
 )]
 
+mod azure;
 mod bounds;
 mod by_id;
 mod cli;
