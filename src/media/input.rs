@@ -33,6 +33,8 @@ pub enum InputError {
     /// With what it looks like instead, where that shows.
     #[error("{}; send PNG, JPEG or WebP", Looks(*.kind))]
     NotAPicture { kind: Option<&'static str> },
+    #[error("it is a link or a data URL, not the bytes of a picture")]
+    Link,
     #[error("its end is missing, or another file follows it")]
     Incomplete,
     #[error("its header is damaged or tells a size of zero")]

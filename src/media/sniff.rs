@@ -7,7 +7,7 @@
 mod kinds;
 mod look;
 
-pub(super) use kinds::other_kind;
+pub(super) use kinds::{is_link, other_kind};
 pub(super) use look::Look;
 
 use crate::image::{Format, Pixels};

@@ -1,6 +1,7 @@
 //! Reads a JSON request's body into memory, within named bounds.
 //!
-//! Knows nothing of what the JSON means. Bodies held by all requests together are bounded by one [`BodyBudget`].
+//! Knows nothing of what the JSON means. What a form's reader needs as well is here, too: [`Incoming`], the pieces of a
+//! body within its limits, and [`Share`], what of the budget is taken for them. Bodies held by all requests together are bounded by one [`BodyBudget`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,9 +52,74 @@ impl BodyBudget {
         usize::try_from(bytes.div_ceil(GRAIN)).is_ok_and(|grains| grains <= self.0.available_permits())
     }
 
+    /// A share of nothing yet.
+    pub(super) fn share(&self) -> Result<Share, Fault> {
+        Ok(Share { budget: self.clone(), permit: self.take(0)? })
+    }
+
     fn take(&self, grains: u64) -> Result<OwnedSemaphorePermit, Fault> {
         let grains = u32::try_from(grains).map_err(|_| full())?;
         Arc::clone(&self.0).try_acquire_many_owned(grains).map_err(|_| full())
+    }
+}
+
+/// What of a [`BodyBudget`] one holder of bytes has taken; given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Share {
+    budget: BodyBudget,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Share {
+    /// Makes the share large enough for `bytes` in all.
+    ///
+    /// It is taken for bytes that came, not for bytes announced: who announces much and sends little would otherwise
+    /// shut everybody out.
+    pub(super) fn cover(&mut self, bytes: u64) -> Result<(), Fault> {
+        let grains = bytes.div_ceil(GRAIN);
+        let taken = u64::try_from(self.permit.num_permits()).unwrap_or(u64::MAX);
+        if grains > taken {
+            self.permit.merge(self.budget.take(grains.saturating_sub(taken))?);
+        }
+        Ok(())
+    }
+}
+
+/// A body's pieces as they come, within limits.
+pub(super) struct Incoming {
+    body: Body,
+    bytes_max: u64,
+    read: u64,
+    deadline: Instant,
+    idle_max: Duration,
+    /// What a body that breaks off is to the client.
+    broken: FaultKind,
+}
+
+impl Incoming {
+    /// 413 when the body tells a length over the limit.
+    pub(super) fn new(body: Body, limits: &BodyLimits, broken: FaultKind) -> Result<Self, Fault> {
+        let BodyLimits { bytes_max, time_max, idle_max } = *limits;
+        if body.size_hint().lower() > bytes_max {
+            return Err(too_large(bytes_max));
+        }
+        Ok(Self { body, bytes_max, read: 0, deadline: Instant::now() + time_max, idle_max, broken })
+    }
+
+    /// The next piece; none at the end. 413 over the limit, 408 for a slow client, 400 for a body that breaks off.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+        loop {
+            let patience = self.idle_max.min(self.deadline.saturating_duration_since(Instant::now()));
+            let frame = timeout(patience, self.body.frame()).await.map_err(|_| too_slow())?;
+            let Some(frame) = frame else { return Ok(None) };
+            let frame = frame.map_err(|cause| broken(self.broken).with_cause(cause))?;
+            let Ok(piece) = frame.into_data() else { continue };
+            self.read = self.read.saturating_add(length_of(&piece));
+            if self.read > self.bytes_max {
+                return Err(too_large(self.bytes_max));
+            }
+            return Ok(Some(piece));
+        }
     }
 }
 
@@ -71,28 +137,13 @@ pub async fn read_json_body(
 ) -> Result<Bytes, Fault> {
     require_json(headers)?;
     let told = body.size_hint().lower();
-    if told > limits.bytes_max {
-        return Err(too_large(limits));
-    }
+    let mut incoming = Incoming::new(body, limits, FaultKind::InvalidJson)?;
     if !budget.has_room_for(told) {
         return Err(full());
     }
-    read(body, told, limits, budget).await
-}
-
-async fn read(mut body: Body, told: u64, limits: &BodyLimits, budget: &BodyBudget) -> Result<Bytes, Fault> {
-    let deadline = Instant::now() + limits.time_max;
     let mut held = Held::new(told, budget)?;
-    loop {
-        let patience = limits.idle_max.min(deadline.saturating_duration_since(Instant::now()));
-        let frame = timeout(patience, body.frame()).await.map_err(|_| too_slow())?;
-        let Some(frame) = frame else { break };
-        let frame = frame.map_err(|cause| broken().with_cause(cause))?;
-        let Some(piece) = frame.data_ref() else { continue };
-        if held.length().saturating_add(length_of(piece)) > limits.bytes_max {
-            return Err(too_large(limits));
-        }
-        held.push(piece, budget)?;
+    while let Some(piece) = incoming.next().await? {
+        held.push(&piece)?;
     }
     Ok(Bytes::from_owner(held))
 }
@@ -101,30 +152,21 @@ async fn read(mut body: Body, told: u64, limits: &BodyLimits, budget: &BodyBudge
 struct Held {
     bytes: Vec<u8>,
     told: u64,
-    permit: OwnedSemaphorePermit,
+    share: Share,
 }
 
 impl Held {
     fn new(told: u64, budget: &BodyBudget) -> Result<Self, Fault> {
         let capacity = usize::try_from(told.min(FIRST_CAPACITY)).unwrap_or(0);
-        Ok(Self { bytes: Vec::with_capacity(capacity), told, permit: budget.take(0)? })
+        Ok(Self { bytes: Vec::with_capacity(capacity), told, share: budget.share()? })
     }
 
-    fn length(&self) -> u64 {
-        length_of(&self.bytes)
-    }
-
-    /// The share is taken for bytes that came, not for bytes announced: who announces much and sends little would
-    /// otherwise shut everybody out.
-    fn push(&mut self, piece: &[u8], budget: &BodyBudget) -> Result<(), Fault> {
-        let grains = self.length().saturating_add(length_of(piece)).div_ceil(GRAIN);
-        let taken = u64::try_from(self.permit.num_permits()).unwrap_or(u64::MAX);
-        if grains > taken {
-            self.permit.merge(budget.take(grains.saturating_sub(taken))?);
-        }
+    fn push(&mut self, piece: &[u8]) -> Result<(), Fault> {
+        let length = length_of(&self.bytes);
+        self.share.cover(length.saturating_add(length_of(piece)))?;
         if self.bytes.len() + piece.len() > self.bytes.capacity() {
             // A told length is reserved at once, so that the last doubling does not hold twice what is counted.
-            let rest = usize::try_from(self.told.saturating_sub(self.length())).unwrap_or(0);
+            let rest = usize::try_from(self.told.saturating_sub(length)).unwrap_or(0);
             self.bytes.reserve(piece.len().max(rest));
         }
         self.bytes.extend_from_slice(piece);
@@ -138,11 +180,21 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-fn length_of(bytes: &[u8]) -> u64 {
+pub(super) fn length_of(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Fault> {
+    refuse_compressed(headers)?;
+    match essence(headers).as_deref() {
+        Some("application/json") => Ok(()),
+        Some(other) if other.starts_with("application/") && other.ends_with("+json") => Ok(()),
+        _ => Err(unsupported("This endpoint reads JSON. Send `Content-Type: application/json`.")),
+    }
+}
+
+/// 415 for a body that would have to be unpacked.
+pub(super) fn refuse_compressed(headers: &HeaderMap) -> Result<(), Fault> {
     let encoded = headers
         .get_all(CONTENT_ENCODING)
         .iter()
@@ -152,23 +204,21 @@ fn require_json(headers: &HeaderMap) -> Result<(), Fault> {
             "Compressed request bodies are not supported. Send the body without `Content-Encoding`.",
         ));
     }
-    let essence = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    match essence.as_deref() {
-        Some("application/json") => Ok(()),
-        Some(other) if other.starts_with("application/") && other.ends_with("+json") => Ok(()),
-        _ => Err(unsupported("This endpoint reads JSON. Send `Content-Type: application/json`.")),
-    }
+    Ok(())
 }
 
-fn unsupported(message: &'static str) -> Fault {
+/// The body's media type in lower case, without parameters.
+pub(super) fn essence(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+pub(super) fn unsupported(message: &'static str) -> Fault {
     Fault::new(FaultKind::UnsupportedMediaType, message)
 }
 
-fn too_large(limits: &BodyLimits) -> Fault {
-    let message = format!("The request body is larger than {} bytes.", limits.bytes_max);
+fn too_large(bytes_max: u64) -> Fault {
+    let message = format!("The request body is larger than {bytes_max} bytes.");
     Fault::new(FaultKind::TooLarge, message)
 }
 
@@ -176,8 +226,8 @@ fn too_slow() -> Fault {
     Fault::new(FaultKind::RequestTimeout, "The request body did not arrive in time.")
 }
 
-fn broken() -> Fault {
-    Fault::new(FaultKind::InvalidJson, "The request body could not be read to its end.")
+fn broken(kind: FaultKind) -> Fault {
+    Fault::new(kind, "The request body could not be read to its end.")
 }
 
 fn full() -> Fault {

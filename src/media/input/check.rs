@@ -3,7 +3,7 @@
 
 use super::InputError;
 use crate::image::{Format, Pixels};
-use crate::media::sniff::{Look, dimensions_in, has_alpha_in, is_complete_in, other_kind, sniff};
+use crate::media::sniff::{Look, dimensions_in, has_alpha_in, is_complete_in, is_link, other_kind, sniff};
 
 /// What [`check`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,10 @@ pub(super) struct Found {
 
 /// The format by the first bytes; what else it looks like, where it is none that is taken.
 pub(super) fn format(head: &[u8]) -> Result<Format, InputError> {
-    sniff(head).ok_or(InputError::NotAPicture { kind: other_kind(head) })
+    sniff(head).ok_or_else(|| match is_link(head) {
+        true => InputError::Link,
+        false => InputError::NotAPicture { kind: other_kind(head) },
+    })
 }
 
 /// Checks a whole file.

@@ -27,7 +27,7 @@ const BLOCK: usize = 8 * 1024;
 #[derive(Debug, Clone)]
 pub struct Spool {
     directory: Arc<Path>,
-    room: Arc<Semaphore>,
+    pub(super) room: Arc<Semaphore>,
 }
 
 /// Why an upload cannot be kept: the operator's matter. Names paths, so it is not for clients.

@@ -145,7 +145,8 @@ async fn each_kind_of_unusable_bytes_has_its_words() {
     let mut flat = png.clone();
     flat[16..20].fill(0);
     let long = long_png(600_000);
-    let cases: [(&[u8], &str); 8] = [
+    let cases: [(&[u8], &str); 9] = [
+        (b"https://example.com/cat.png", "it is a link or a data URL, not the bytes of a picture"),
         (b"", "it is empty"),
         (b"GIF89a\x01\0\x01\0", "it looks like a GIF; send PNG, JPEG or WebP"),
         (b"\x01\x02\x03\x04", "it is no picture; send PNG, JPEG or WebP"),

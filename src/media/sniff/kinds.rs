@@ -33,10 +33,7 @@ pub(in crate::media) fn other_kind(head: &[u8]) -> Option<&'static str> {
 
 fn text(head: &[u8]) -> Option<&'static str> {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii();
-    let begins = |with: &[u8]| head.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
-    if begins(b"data:") || begins(b"http://") || begins(b"https://") {
-        return Some("a link");
-    }
+    let begins = |with: &[u8]| starts_with(head, with);
     if head.windows(4).any(|window| window.eq_ignore_ascii_case(b"<svg")) {
         return Some("an SVG");
     }
@@ -47,13 +44,23 @@ fn text(head: &[u8]) -> Option<&'static str> {
     (!head.is_empty() && head.iter().all(readable)).then_some("a text")
 }
 
+/// Whether a link or a data URL stands where a picture's bytes should.
+pub(in crate::media) fn is_link(head: &[u8]) -> bool {
+    let head = head.trim_ascii_start();
+    [b"data:".as_slice(), b"http://", b"https://"].iter().any(|scheme| starts_with(head, scheme))
+}
+
+fn starts_with(head: &[u8], with: &[u8]) -> bool {
+    head.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn files_of_other_kinds_are_named() {
-        let cases: [(&[u8], &str); 14] = [
+        let cases: [(&[u8], &str); 12] = [
             (b"GIF89a\x01\0", "a GIF"),
             (b"BM\x36\0\0\0", "a BMP"),
             (b"II*\0\x08\0\0\0", "a TIFF"),
@@ -65,8 +72,6 @@ mod tests {
             (b"\xef\xbb\xbf <!DOCTYPE HTML><p>", "an HTML page"),
             (b"{\"error\": 1}", "a text"),
             ("письмо".as_bytes(), "a text"),
-            (b"data:image/png;base64,iVBORw0KGgo=", "a link"),
-            (b" HTTPS://example.com/a.png", "a link"),
             (b"PK\x03\x04zip", "a ZIP"),
         ];
         for (head, name) in cases {
@@ -75,5 +80,11 @@ mod tests {
         for unknown in [b"".as_slice(), b"\x01\x02\x03\0", b" \n"] {
             assert_eq!(other_kind(unknown), None);
         }
+    }
+
+    #[test]
+    fn links_are_told_from_other_texts() {
+        assert!(is_link(b"data:image/png;base64,iVBORw0KGgo=") && is_link(b" HTTPS://example.com/a.png"));
+        assert!(!is_link(b"httpd") && !is_link(b"") && !is_link(b"{\"image_url\": \"https://a/b\"}"));
     }
 }

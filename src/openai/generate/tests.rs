@@ -102,7 +102,9 @@ fn a_wrong_type_or_range_names_its_parameter() {
         ("image_urls", json!("https://example.com/a.png")),
         ("image_urls", json!(vec!["https://a/b"; 17])),
         ("image_urls", json!([1])),
-        ("mask_url", json!("data:image/png;base64,AA==")),
+        ("image_urls", json!(["data:image/png,AA"])),
+        ("mask_url", json!("data:image/png;base64,A")),
+        ("mask_url", json!({"image_url": "https://example.com/m.png"})),
         ("seed", json!(1.5)),
         ("model_params", json!([])),
         ("watermark", json!("no")),
@@ -132,17 +134,41 @@ fn refusals_are_worded_as_openai_words_them() {
         message("output_format", json!("svg")),
         message("response_format", json!("file")),
         message("n", json!(11)),
-        message("stream", json!(true)),
+        message("mask_url", json!("a.png")),
     ].join("\n"), @r"
     Invalid value: 'large'. Supported values are: 'auto', a ratio such as '16:9', or 'WIDTHxHEIGHT' such as '1024x1024'.
     Invalid value: 'best'. Supported values are: 'auto', 'standard', 'low', 'medium', 'high', 'hd', 'xhigh', and 'max'.
     Invalid value: 'svg'. Supported values are: 'png', 'jpeg', and 'webp'.
     Invalid value: 'file'. Supported values are: 'url' and 'b64_json'.
     Invalid value: 11. Expected an integer from 1 to 10.
-    Streaming is not supported. Leave 'stream' out: the answer then comes whole, as one JSON object.
+    Invalid value: 'a.png'. Expected an http or https link or a base64 data URL.
     ");
-    let stream = refusal(&json!({"prompt": "a", "stream": true}));
-    assert_eq!((stream.code(), stream.param()), ("unsupported_parameter", Some("stream")));
+}
+
+#[test]
+fn one_picture_may_be_streamed_and_several_may_not() {
+    let params = |body: Value| parse_generation(body.to_string().as_bytes());
+    let streamed = params(json!({"partial_images": 2, "prompt": "a", "stream": true, "n": 1})).unwrap();
+    assert!(streamed.stream);
+    assert!(streamed.request.ignored.is_empty(), "partial pictures may be fewer than asked");
+    let whole = params(json!({"partial_images": 2, "prompt": "a", "stream": false, "n": 2})).unwrap();
+    assert_eq!((whole.stream, whole.request.ignored), (false, vec!["partial_images".to_owned()]));
+    let fault = params(json!({"stream": true, "prompt": "a", "n": 2})).unwrap_err();
+    assert_eq!((fault.status(), fault.code(), fault.param()), (400, "invalid_value", Some("n")));
+    assert_eq!(fault.message(), "Streaming is only supported with n=1.");
+}
+
+#[test]
+fn pictures_are_links_or_the_bytes_of_data_urls() {
+    let body = json!({
+        "prompt": "a", "image_urls": ["https://example.com/a.png", "data:image/png;base64,AQID"],
+        "mask_url": "DATA:;base64,BA==",
+    });
+    let params = parse_generation(body.to_string().as_bytes()).unwrap();
+    let link = GivenImage::Link("https://example.com/a.png".to_owned());
+    assert_eq!(params.images, [link, GivenImage::Data(Bytes::from_static(&[1, 2, 3]))]);
+    assert_eq!(params.mask, Some(GivenImage::Data(Bytes::from_static(&[4]))));
+    assert_eq!(params.request.names, InputNames::GENERATION);
 }
 
 #[test]
