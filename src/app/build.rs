@@ -12,7 +12,7 @@ use crate::config::settings::Batch;
 use crate::evolink::{self, Client, Upstream};
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{self, Generations};
-use crate::media::{Converter, FetchOptions, Fetcher, Guard};
+use crate::media::{Converter, FetchOptions, Fetcher, Guard, Spool};
 use crate::server::{Gateway, Keepalive, ServerOptions};
 use crate::telemetry::Metrics;
 
@@ -64,6 +64,7 @@ impl App {
             generations,
             Converter::new(cores, DECODED_PIXELS_MAX),
             guard,
+            Spool::new(settings.state.path.join("spool")),
             server_options(settings),
             metrics,
             clock,
@@ -127,6 +128,7 @@ fn server_options(settings: &Settings) -> ServerOptions {
         max_waiting: server.max_waiting,
         max_waiting_per_team: server.max_waiting_per_team,
         max_json: server.max_json.bytes(),
+        max_upload: server.max_upload.bytes(),
         max_buffered: server.max_buffered.bytes(),
     }
 }

@@ -29,7 +29,6 @@ const NOT_YET: &[NotYet] = &[
     entry(&["server", "admin_token"], None, "the admin API is not there yet"),
     entry(&["server", "public_url"], None, "own links and callbacks are not there yet"),
     entry(&["server", "trusted_proxies"], None, "X-Forwarded-* headers are not read yet"),
-    entry(&["server", "max_upload"], None, "edits are not there yet"),
     entry(
         &["evolink", "callback", "enabled"],
         Some("false"),

@@ -10,13 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::layers::{Finished, Observe};
 use super::read_body::{BodyBudget, BodyLimits};
+use super::read_form::FormLimits;
 use super::waiting_room::WaitingRoom;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::fault::Fault;
 use crate::generation::Generations;
 use crate::keys::{Caller, KeyFault, Keys};
-use crate::media::{Converter, Guard};
+use crate::media::{Converter, Guard, Spool};
 use crate::telemetry::Metrics;
 
 /// What a reload may replace at any moment; a request works with the one it found at its start.
@@ -35,6 +36,7 @@ pub struct ServerOptions {
     pub max_waiting: usize,
     pub max_waiting_per_team: usize,
     pub max_json: u64,
+    pub max_upload: u64,
     pub max_buffered: u64,
 }
 
@@ -77,6 +79,9 @@ pub struct Gateway {
     pub(super) guard: Guard,
     pub(super) waiting_room: WaitingRoom,
     pub(super) json: BodyLimits,
+    pub(super) form: FormLimits,
+    /// Where large uploads lie.
+    pub(super) spool: Spool,
     pub(super) buffers: BodyBudget,
     pub(super) deadline: Duration,
     pub(super) keepalive: Option<Keepalive>,
@@ -93,6 +98,7 @@ impl Gateway {
         generations: Generations,
         converter: Converter,
         guard: Guard,
+        spool: Spool,
         options: ServerOptions,
         metrics: Arc<Metrics>,
         clock: Clock,
@@ -108,6 +114,8 @@ impl Gateway {
                 Arc::clone(&metrics),
             ),
             json: BodyLimits::new(options.max_json),
+            form: FormLimits::new(options.max_upload),
+            spool,
             buffers: BodyBudget::new(options.max_buffered),
             deadline: options.deadline,
             keepalive: options.keepalive,

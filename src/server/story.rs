@@ -11,6 +11,8 @@ use http::HeaderMap;
 use tokio::time::timeout;
 
 use super::answer::head::{self, Access};
+use super::gateway::Gateway;
+use super::inputs::{Inputs, gather};
 use super::manner::Manner;
 use super::respond::fault_response;
 use super::visit::Visit;
@@ -19,7 +21,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::generation::Owner;
 use crate::image::{Delivery, Fingerprint, ImageRequest, InputNames, Plan, Reference};
 use crate::media::{Guard, InputFile};
-use crate::openai::StreamKind;
+use crate::openai::{ImageParams, StreamKind};
 
 /// Longest check of all links of a request; they are looked up side by side, each within 5 s.
 const LINKS_TIME_MAX: Duration = Duration::from_secs(6);
@@ -31,6 +33,27 @@ pub(super) struct Asked {
     pub(super) files: Vec<InputFile>,
     /// The events of the answer, where it is wanted as a stream.
     pub(super) stream: Option<StreamKind>,
+}
+
+impl Asked {
+    /// Looks at the pictures that stand in the parameters; those of a form, `inputs`, go before them.
+    ///
+    /// # Errors
+    /// 400 for what is no picture, 503 when there is no place to keep them.
+    pub(super) async fn gather(
+        gateway: &Gateway,
+        params: ImageParams,
+        inputs: Inputs,
+        kind: StreamKind,
+    ) -> Result<Self, Fault> {
+        let ImageParams { mut request, images, mask, stream } = params;
+        let names = request.names;
+        let more = gather(images, mask, names, &gateway.buffers, &gateway.spool).await?;
+        let Inputs { references, mask, files } = inputs.join(more, names)?;
+        request.references = references;
+        request.mask = mask;
+        Ok(Self { request, files, stream: stream.then_some(kind) })
+    }
 }
 
 /// Answers the request of `visit`.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, MatchedPath, Path};
 use http::HeaderMap;
 use http::request::Parts;
@@ -9,6 +10,8 @@ use tokio::time::Instant;
 
 use super::gateway::{Gateway, Policy};
 use super::layers::Trail;
+use super::read_body::{essence, read_json_body};
+use super::read_form::{Form, read_form};
 use crate::fault::{Fault, FaultKind};
 use crate::keys::Caller;
 
@@ -42,6 +45,23 @@ impl FromRequestParts<Arc<Gateway>> for Visit {
 }
 
 impl Visit {
+    /// Whether the body says that it is JSON.
+    pub(super) fn has_json(&self) -> bool {
+        essence(&self.headers).is_some_and(|media_type| media_type.ends_with("json"))
+    }
+
+    /// The body, where JSON is wanted.
+    pub(super) async fn json(&self, body: Body) -> Result<Bytes, Fault> {
+        let Gateway { json, buffers, .. } = &*self.gateway;
+        read_json_body(&self.headers, body, json, buffers).await
+    }
+
+    /// The body, where a form is wanted.
+    pub(super) async fn form(&self, body: Body) -> Result<Form, Fault> {
+        let Gateway { form, buffers, spool, .. } = &*self.gateway;
+        read_form(&self.headers, body, form, buffers, spool).await
+    }
+
     pub(super) fn team(&self) -> &Arc<str> {
         &self.caller.team().name
     }

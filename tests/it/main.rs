@@ -17,6 +17,7 @@ mod by_id;
 mod cli;
 mod creates;
 mod edge;
+mod edits;
 mod endings;
 mod ends;
 mod errors;

@@ -3,6 +3,7 @@
 
 mod answer;
 mod events;
+pub(crate) mod form;
 mod harness;
 mod log;
 mod metrics;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub(crate) use answer::{Answer, decoded, shown};
 pub(crate) use events::{Block, Live};
+pub(crate) use form::FormBody;
 pub(crate) use harness::{Harness, small};
 pub(crate) use log::all as logged;
 pub(crate) use metrics::Metrics;

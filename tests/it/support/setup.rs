@@ -117,6 +117,7 @@ fn usual() -> Value {
             "poll": {"min": "10ms", "max": "8s", "per_second": 200},
         },
         "generation": {"queue_timeout": "20s"},
+        "state": {"path": std::env::temp_dir().join("evolink-gateway-it")},
         "teams": [
             {"name": "design", "keys": [
                 {"name": "ci", "secret": DESIGN_KEY},
