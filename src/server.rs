@@ -30,7 +30,7 @@ use axum::Router;
 use axum::routing::{get, post};
 
 pub use admin::admin;
-pub use gateway::{Gateway, Keepalive, Patience, Policy, ServerOptions};
+pub use gateway::{Gateway, Keepalive, Parts, Patience, Policy, ServerOptions};
 pub use waiting_room::{Place, WaitingRoom};
 
 use crate::fault::{Fault, FaultKind};

@@ -13,7 +13,7 @@ use crate::evolink::{self, Client, Upstream};
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{self, Generations};
 use crate::media::{Converter, FetchOptions, Fetcher, Guard, Spool};
-use crate::server::{Gateway, Keepalive, ServerOptions};
+use crate::server::{Gateway, Keepalive, Parts, ServerOptions};
 use crate::telemetry::Metrics;
 
 /// Pixels of the largest picture that is decoded to be converted: gpt-image-2's limit for inputs is far larger, but no
@@ -59,16 +59,15 @@ impl App {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let guard =
             Guard::new(settings.evolink.allow_private_media).behind_proxy(settings.evolink.proxy.is_some());
-        let gateway = Gateway::new(
-            policy(settings)?,
+        let parts = Parts {
             generations,
-            Converter::new(cores, DECODED_PIXELS_MAX),
+            converter: Converter::new(cores, DECODED_PIXELS_MAX),
             guard,
-            Spool::new(settings.state.path.join("spool")),
-            server_options(settings),
+            spool: Spool::new(settings.state.path.join("spool")),
             metrics,
             clock,
-        );
+        };
+        let gateway = Gateway::new(policy(settings)?, parts, server_options(settings));
         Ok(Self {
             gateway: Arc::new(gateway),
             client,

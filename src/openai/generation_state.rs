@@ -30,7 +30,7 @@ struct Standing<'a> {
 }
 
 #[derive(Serialize)]
-struct Deleted<'a> {
+struct Deletion<'a> {
     id: &'a str,
     object: &'static str,
     deleted: bool,
@@ -47,7 +47,7 @@ impl GenerationState {
 
 /// `{"id","object":"image.generation","deleted":true}`
 pub fn deletion_body(id: &str) -> Vec<u8> {
-    json(&Deleted { id, object: OBJECT, deleted: true }).into_bytes()
+    json(&Deletion { id, object: OBJECT, deleted: true }).into_bytes()
 }
 
 #[cfg(test)]

@@ -71,6 +71,17 @@ impl Default for Patience {
     }
 }
 
+/// The parts of the house that the routes work with.
+pub struct Parts {
+    pub generations: Generations,
+    pub converter: Converter,
+    pub guard: Guard,
+    /// Where large uploads lie.
+    pub spool: Spool,
+    pub metrics: Arc<Metrics>,
+    pub clock: Clock,
+}
+
 /// The state of every route.
 pub struct Gateway {
     pub(super) policy: ArcSwap<Policy>,
@@ -80,7 +91,6 @@ pub struct Gateway {
     pub(super) waiting_room: WaitingRoom,
     pub(super) json: BodyLimits,
     pub(super) form: FormLimits,
-    /// Where large uploads lie.
     pub(super) spool: Spool,
     pub(super) buffers: BodyBudget,
     pub(super) deadline: Duration,
@@ -93,16 +103,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub fn new(
-        policy: Policy,
-        generations: Generations,
-        converter: Converter,
-        guard: Guard,
-        spool: Spool,
-        options: ServerOptions,
-        metrics: Arc<Metrics>,
-        clock: Clock,
-    ) -> Self {
+    pub fn new(policy: Policy, parts: Parts, options: ServerOptions) -> Self {
+        let Parts { generations, converter, guard, spool, metrics, clock } = parts;
         Self {
             policy: ArcSwap::from_pointee(policy),
             generations,

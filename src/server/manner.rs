@@ -30,14 +30,17 @@ impl Manner {
     /// What the request asks for, else what the operator set.
     pub(super) fn asked(gateway: &Gateway, headers: &HeaderMap, stream: Option<StreamKind>) -> Self {
         let preference = Preference::of(headers);
-        match (stream, preference.patience(), gateway.keepalive) {
-            (Some(kind), ..) => Self::Events(kind),
-            // A wait that long would end at the deadline.
-            (None, Some(patience), _) if patience < gateway.deadline => Self::Deferred(preference),
-            (None, Some(_), _) => Self::Silent,
-            // A shorter silent wait ends before the first whitespace.
-            (None, None, Some(keepalive)) if keepalive.after < gateway.deadline => Self::Keepalive(keepalive),
-            (None, None, _) => Self::Silent,
+        let deadline = gateway.deadline;
+        match (stream, preference.patience()) {
+            (Some(kind), _) => Self::Events(kind),
+            (None, Some(patience)) if patience < deadline => Self::Deferred(preference),
+            // It would end at the deadline.
+            (None, Some(_)) => Self::Silent,
+            (None, None) => {
+                // A silent wait that is shorter ends before the first whitespace.
+                let keepalive = gateway.keepalive.filter(|keepalive| keepalive.after < deadline);
+                keepalive.map_or(Self::Silent, Self::Keepalive)
+            }
         }
     }
 
@@ -71,14 +74,13 @@ async fn defer(mut wait: Wait, preference: Preference, began: Instant) -> Respon
         Some(patience) => timeout_at(began + patience, wait.ended(deadline)).await.ok(),
         None => None,
     };
-    let mut response = match ended {
-        Some(result) => whole(result, wait),
-        None => {
-            let mut response = accepted(wait.waiter.generation(), &wait.gateway.clock);
-            head::tell_access(response.headers_mut(), wait.access);
-            wait.waiter.promise();
-            response
-        }
+    let mut response = if let Some(result) = ended {
+        whole(result, wait)
+    } else {
+        let mut response = accepted(wait.waiter.generation(), &wait.gateway.clock);
+        head::tell_access(response.headers_mut(), wait.access);
+        wait.waiter.promise();
+        response
     };
     head::tell_preference(response.headers_mut(), preference);
     response

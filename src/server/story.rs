@@ -19,7 +19,7 @@ use super::visit::Visit;
 use super::wait::Wait;
 use crate::fault::{Fault, FaultKind};
 use crate::generation::Owner;
-use crate::image::{Delivery, Fingerprint, ImageRequest, InputNames, Plan, Reference};
+use crate::image::{Delivery, Fingerprint, ImageRequest, InputNames, Plan, Reference, TaskSpec};
 use crate::media::{Guard, InputFile};
 use crate::openai::{ImageParams, StreamKind};
 
@@ -67,7 +67,7 @@ pub(super) async fn tell(visit: Visit, asked: Asked) -> Result<Response, Fault> 
     }
     let names = request.names;
     let plan = Arc::new(plan(&visit, request, stream.is_some())?);
-    let mut response = match check_links(&visit.gateway.guard, &plan, names).await {
+    let mut response = match check_links(&visit.gateway.guard, &plan.task, names).await {
         Ok(()) => run(visit, Arc::clone(&plan), files, stream).await,
         Err(fault) => fault_response(&fault),
     };
@@ -96,9 +96,9 @@ fn plan(visit: &Visit, request: ImageRequest, stream: bool) -> Result<Plan, Faul
 }
 
 /// Callers' links are checked and passed on, never fetched here. The first one refused is told.
-async fn check_links(guard: &Guard, plan: &Plan, names: InputNames) -> Result<(), Fault> {
-    let references = plan.task.references.iter().map(|reference| (names.image, reference));
-    let mask = plan.task.mask.iter().map(|reference| (names.mask, reference));
+async fn check_links(guard: &Guard, task: &TaskSpec, names: InputNames) -> Result<(), Fault> {
+    let references = task.references.iter().map(|reference| (names.image, reference));
+    let mask = task.mask.iter().map(|reference| (names.mask, reference));
     let checks = references.chain(mask).filter_map(|(param, reference)| match reference {
         Reference::Link(link) => Some(async move {
             guard.check_reference(link).await.map_err(|error| unusable(param, &error.to_string()))
@@ -147,3 +147,6 @@ fn is_automatic_retry(headers: &HeaderMap) -> bool {
     let count = headers.get("x-stainless-retry-count").and_then(|value| value.to_str().ok());
     count.and_then(|count| count.parse().ok()).is_some_and(|count: u32| count > 0)
 }
+
+#[cfg(test)]
+mod tests;

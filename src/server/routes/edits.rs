@@ -36,7 +36,9 @@ pub(in crate::server) async fn vary(visit: Visit, body: Body) -> Result<Response
 fn parted(form: Form, parse: Parse) -> Result<(ImageParams, Inputs), Fault> {
     let Form { fields, images, mask, ignored, .. } = form;
     let mut params = parse(fields)?;
-    ignored.iter().for_each(|name| params.ignore(name));
+    for name in &ignored {
+        params.ignore(name);
+    }
     Ok((params, Inputs::of_form(images, mask)))
 }
 

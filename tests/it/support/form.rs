@@ -48,17 +48,17 @@ impl FormBody {
 
 /// An opaque PNG of one colour.
 pub(crate) fn png(width: u32, height: u32, shade: u8) -> Vec<u8> {
-    encoded(RgbImage::from_pixel(width, height, Rgb([shade, 40, 200])).into(), ImageFormat::Png)
+    encoded(&RgbImage::from_pixel(width, height, Rgb([shade, 40, 200])).into(), ImageFormat::Png)
 }
 
 /// A JPEG of one colour.
 pub(crate) fn jpeg(width: u32, height: u32, shade: u8) -> Vec<u8> {
-    encoded(RgbImage::from_pixel(width, height, Rgb([shade, 40, 200])).into(), ImageFormat::Jpeg)
+    encoded(&RgbImage::from_pixel(width, height, Rgb([shade, 40, 200])).into(), ImageFormat::Jpeg)
 }
 
 /// A PNG that is transparent everywhere: a mask of all.
 pub(crate) fn mask(width: u32, height: u32) -> Vec<u8> {
-    encoded(RgbaImage::from_pixel(width, height, Rgba([0, 0, 0, 0])).into(), ImageFormat::Png)
+    encoded(&RgbaImage::from_pixel(width, height, Rgba([0, 0, 0, 0])).into(), ImageFormat::Png)
 }
 
 /// A PNG that hardly compresses: three bytes a pixel.
@@ -71,10 +71,10 @@ pub(crate) fn noise(width: u32, height: u32) -> Vec<u8> {
         let [a, b, c, _] = state.to_le_bytes();
         Rgb([a, b, c])
     });
-    encoded(picture.into(), ImageFormat::Png)
+    encoded(&picture.into(), ImageFormat::Png)
 }
 
-fn encoded(picture: DynamicImage, format: ImageFormat) -> Vec<u8> {
+fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     picture.write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
