@@ -34,7 +34,7 @@ impl Canceller {
                 tracing::info!(%task_id, %error, "a task is not cancelled upstream; it runs to its end");
             }
             Err(error) => {
-                tracing::warn!(%task_id, %error, "a task could not be cancelled; it runs to its end")
+                tracing::warn!(%task_id, %error, "a task could not be cancelled; it runs to its end");
             }
         }
     }

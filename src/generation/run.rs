@@ -28,14 +28,11 @@ pub(super) async fn run(house: Arc<House>, generation: Arc<Generation>, inputs: 
     let standing = Standing::queued(&house.metrics);
     let leases = house.uploads.lease_all(&generation.audience, inputs).await;
     let uploaded = began.elapsed();
-    let links = leases.as_ref().map(|leases| uploads::links(leases));
+    let links = leases.as_deref().map(uploads::links).map_err(Fault::clone);
     let images = (0..generation.plan().count).map(async |index| {
         let mut timing = Timing::default();
-        let result = match links
-            .as_ref()
-            .map_err(|fault| Fault::clone(fault))
-            .and_then(|links| body(&generation, index, links))
-        {
+        let body = links.as_ref().map_err(Fault::clone).and_then(|links| body(&generation, index, links));
+        let result = match body {
             Ok(body) => image(&house, &generation, index, body, &standing, &mut timing).await,
             Err(fault) => Err(fault),
         };

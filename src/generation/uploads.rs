@@ -230,8 +230,8 @@ impl Drop for Entry {
         };
         // Without a runtime the process is ending, and the file expires by itself.
         if let Ok(runtime) = Handle::try_current() {
-            let shelf = Arc::clone(&self.shelf);
-            self.shelf.tasks.spawn_on(async move { shelf.delete(&id).await }, &runtime);
+            let owner = Arc::clone(&self.shelf);
+            self.shelf.tasks.spawn_on(async move { owner.delete(&id).await }, &runtime);
         }
     }
 }

@@ -30,7 +30,9 @@ pub(super) fn members(fields: Vec<(String, String)>) -> Result<Vec<(String, Valu
             put(member, &path, value);
         }
     }
-    members.iter_mut().for_each(|(_, member)| number(member));
+    for (_, member) in &mut members {
+        number(member);
+    }
     Ok(members)
 }
 

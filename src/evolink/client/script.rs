@@ -54,6 +54,8 @@ pub(super) struct Seen {
     /// Header lines, names in lower case.
     pub headers: Vec<String>,
     pub body: String,
+    /// The body as it came, where it is no text.
+    pub bytes: Vec<u8>,
 }
 
 impl Seen {
@@ -138,12 +140,14 @@ async fn hear(stream: &mut TcpStream) -> Option<Seen> {
     };
     let head = String::from_utf8(bytes[..head_end].to_vec()).unwrap();
     let mut lines = head.split("\r\n").map(str::to_owned);
-    let mut seen = Seen { line: lines.next()?, headers: lines.collect(), body: String::new() };
+    let mut seen =
+        Seen { line: lines.next()?, headers: lines.collect(), body: String::new(), bytes: Vec::new() };
     let length = seen.header("content-length").map_or(0, |text| text.parse().unwrap());
     let mut body = bytes.split_off(head_end + 4);
     let already = body.len();
     body.resize(length, 0);
     stream.read_exact(&mut body[already..]).await.ok()?;
-    seen.body = String::from_utf8(body).unwrap();
+    seen.body = String::from_utf8_lossy(&body).into_owned();
+    seen.bytes = body;
     Some(seen)
 }

@@ -117,3 +117,38 @@ fn an_unknown_outcome_is_joined_not_bought_again() {
         );
     }
 }
+
+#[test]
+fn a_failed_upload_bought_nothing_and_says_whose_fault_it_is() {
+    let refused = |refusal| CallError::Refused {
+        refusal,
+        status: 400,
+        code: "no_code".into(),
+        message: "only image/png".into(),
+    };
+    let full = CallError::Down { status: 403, code: "file_quota_full".into(), retry_after: None };
+    let busy = CallError::Busy { retry_after: Some(Duration::from_secs(7)) };
+    let table = [
+        (refused(Refusal::TooLarge), 413, "request_too_large", None),
+        (refused(Refusal::BadRequest), 400, "invalid_image", None),
+        (refused(Refusal::Moderation), 400, "moderation_blocked", None),
+        (refused(Refusal::Account), 502, "upstream_account_error", None),
+        (full, 503, "upstream_unavailable", Some(5)),
+        (busy, 503, "upstream_unavailable", Some(7)),
+        (CallError::Timeout, 503, "upstream_unavailable", Some(5)),
+        (CallError::Connect("refused".into()), 503, "upstream_unavailable", Some(5)),
+        (CallError::Missing, 503, "upstream_unavailable", Some(5)),
+    ];
+    for (error, status, code, pause) in table {
+        let fault = upload_fault(&error);
+        assert_eq!(
+            (fault.status(), fault.code(), fault.retry_after_seconds()),
+            (status, code, pause),
+            "{error}"
+        );
+        assert!(fault.cause().is_some_and(|cause| cause.starts_with("upload")), "{:?}", fault.cause());
+    }
+    let told = upload_fault(&refused(Refusal::BadRequest));
+    assert_eq!(told.message(), "The image service refused an input image: only image/png");
+    assert!(!upload_fault(&refused(Refusal::Account)).message().contains("png"));
+}

@@ -15,10 +15,11 @@ pub(super) struct Found {
 
 /// The format by the first bytes; what else it looks like, where it is none that is taken.
 pub(super) fn format(head: &[u8]) -> Result<Format, InputError> {
-    sniff(head).ok_or_else(|| match is_link(head) {
-        true => InputError::Link,
-        false => InputError::NotAPicture { kind: other_kind(head) },
-    })
+    match sniff(head) {
+        Some(format) => Ok(format),
+        None if is_link(head) => Err(InputError::Link),
+        None => Err(InputError::NotAPicture { kind: other_kind(head) }),
+    }
 }
 
 /// Checks a whole file.

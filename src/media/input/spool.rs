@@ -18,7 +18,9 @@ use crate::media::sniff::Look;
 
 /// Bytes in all spooled files together; more uploads are refused until some are done.
 const SPOOL_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
-/// Grain of that bound; a semaphore counts to 2^29 at least on 32-bit machines, so bytes would not do.
+/// Files at once: so much of the bytes each of them counts at least, which keeps open files in bounds as well.
+const SPOOL_FILES_MAX: usize = 1024;
+/// Grain of these bounds; a semaphore counts to 2^29 at least on 32-bit machines, so bytes would not do.
 const GRAIN: u64 = 64 * 1024;
 /// Bytes read at once to look at a file.
 const BLOCK: usize = 8 * 1024;
@@ -28,6 +30,8 @@ const BLOCK: usize = 8 * 1024;
 pub struct Spool {
     directory: Arc<Path>,
     pub(super) room: Arc<Semaphore>,
+    /// What a file counts at least, in grains.
+    least: u64,
 }
 
 /// Why an upload cannot be kept: the operator's matter. Names paths, so it is not for clients.
@@ -37,7 +41,7 @@ pub enum SpoolError {
     Directory { directory: PathBuf, source: io::Error },
     #[error("an upload cannot be written to disk or read from it")]
     Disk(#[source] io::Error),
-    #[error("the uploads on disk have reached {SPOOL_BYTES_MAX} bytes together")]
+    #[error("there are {SPOOL_BYTES_MAX} bytes or {SPOOL_FILES_MAX} files of uploads on disk")]
     Full,
     #[error("keeping an upload crashed")]
     Crashed,
@@ -46,16 +50,18 @@ pub enum SpoolError {
 impl Spool {
     /// Touches nothing yet.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self::bounded(directory, SPOOL_BYTES_MAX)
+        Self::bounded(directory, SPOOL_BYTES_MAX, SPOOL_FILES_MAX)
     }
 
-    pub(super) fn bounded(directory: impl Into<PathBuf>, bytes_max: u64) -> Self {
+    pub(super) fn bounded(directory: impl Into<PathBuf>, bytes_max: u64, files_max: usize) -> Self {
         let grains = usize::try_from(bytes_max / GRAIN).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self { directory: directory.into().into(), room: Arc::new(Semaphore::new(grains)) }
+        let least = u64::try_from(grains / files_max.max(1)).unwrap_or(u64::MAX);
+        Self { directory: directory.into().into(), room: Arc::new(Semaphore::new(grains)), least }
     }
 
     /// A new file. The directory may have been removed since the last one.
     pub(super) fn open(&self) -> Result<Draft, SpoolError> {
+        let room = self.take(self.least)?;
         let opened = tempfile::tempfile_in(&self.directory).or_else(|error| match error.kind() {
             ErrorKind::NotFound => {
                 DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
@@ -65,7 +71,7 @@ impl Spool {
         });
         let file = opened
             .map_err(|source| SpoolError::Directory { directory: self.directory.to_path_buf(), source })?;
-        Ok(Draft { file, hasher: Sha256::new(), length: 0, room: self.take(0)?, spool: self.clone() })
+        Ok(Draft { file, hasher: Sha256::new(), length: 0, room, spool: self.clone() })
     }
 
     fn take(&self, grains: u64) -> Result<OwnedSemaphorePermit, SpoolError> {

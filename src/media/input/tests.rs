@@ -103,7 +103,7 @@ async fn a_directory_that_cannot_be_made_is_the_operators_matter() {
 #[tokio::test]
 async fn files_on_disk_are_bounded_all_together_and_give_their_room_back() {
     let directory = tempfile::tempdir().unwrap();
-    let spool = Spool::bounded(directory.path(), 1024 * 1024);
+    let spool = Spool::bounded(directory.path(), 1024 * 1024, 16);
     let first = written(&spool, &long_png(700_000), 50_000).await.unwrap();
     let full = written(&spool, &long_png(400_000), 50_000).await.unwrap_err();
     assert!(matches!(full, InputError::Spool(SpoolError::Full)), "{full:?}");
@@ -113,6 +113,18 @@ async fn files_on_disk_are_bounded_all_together_and_give_their_room_back() {
     drop(clone);
     written(&spool, &long_png(400_000), 50_000).await.unwrap();
     assert_eq!(spool.room.available_permits(), 16, "all given back, of the refused one too");
+}
+
+#[tokio::test]
+async fn files_on_disk_are_bounded_in_number_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = Spool::bounded(directory.path(), 4 * 1024 * 1024, 2);
+    let bytes = long_png(300_000);
+    let kept =
+        [written(&spool, &bytes, 50_000).await.unwrap(), written(&spool, &bytes, 50_000).await.unwrap()];
+    assert!(written(&spool, &bytes, 50_000).await.is_err());
+    drop(kept);
+    assert!(written(&spool, &bytes, 50_000).await.is_ok());
 }
 
 #[tokio::test]
@@ -168,9 +180,10 @@ async fn each_kind_of_unusable_bytes_has_its_words() {
 async fn a_large_file_of_another_kind_is_refused_before_it_reaches_the_disk() {
     let (directory, spool) = spool();
     let mut writer = InputWriter::new(spool);
+    let piece = vec![b'x'; 64 * 1024];
     let mut pushed = 0;
     let refused = loop {
-        match writer.push(&[b'x'; 64 * 1024]).await {
+        match writer.push(&piece).await {
             Ok(()) => pushed += 64 * 1024,
             Err(refused) => break refused,
         }

@@ -15,13 +15,12 @@ pub(super) fn parameter(header: &[u8], wanted: &str) -> Option<String> {
             }
             None => return None,
         };
-        let (value, next) = match value.strip_prefix(b"\"") {
-            Some(quoted) => unquoted(quoted)?,
-            None => {
-                let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
-                let (value, next) = value.split_at(end);
-                (value.trim_ascii_end().to_vec(), next)
-            }
+        let (value, next) = if let Some(quoted) = value.strip_prefix(b"\"") {
+            unquoted(quoted)?
+        } else {
+            let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
+            let (value, next) = value.split_at(end);
+            (value.trim_ascii_end().to_vec(), next)
         };
         if name.trim_ascii_end().eq_ignore_ascii_case(wanted.as_bytes()) {
             return Some(String::from_utf8_lossy(&value).into_owned());

@@ -45,8 +45,8 @@ pub(super) struct Parts {
 impl Parts {
     pub(super) fn new(incoming: Incoming, boundary: String) -> Self {
         let feed = Arc::new(Feed::default());
-        let fed = Arc::clone(&feed);
-        let multipart = Multipart::new(stream::poll_fn(move |_| fed.take()), boundary);
+        let source = Arc::clone(&feed);
+        let multipart = Multipart::new(stream::poll_fn(move |_| source.take()), boundary);
         Self { multipart, feed, incoming, rest: Bytes::new(), fed: 0, ended: false, count: 0 }
     }
 

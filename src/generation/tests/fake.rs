@@ -1,0 +1,251 @@
+//! A scripted upstream for whole generations on paused time, and what a test needs around it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::MutexGuard;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::super::watch::{Batching, PollBounds, WatchOptions};
+use super::super::*;
+use crate::catalog::Catalog;
+use crate::evolink::{CallError, CallFuture, Credit, FileId, Task, TaskId, TaskStatus, TaskUsage};
+use crate::evolink::{Upload, UploadedFile, UpstreamKey};
+use crate::image::{ContentHash, Fingerprint, Format, ImageRequest, InputPicture, Pixels, Reference};
+use crate::media::FetchOptions;
+
+/// What upstream does, and what it was asked.
+#[derive(Default)]
+pub(in crate::generation) struct Script {
+    pub uploads_take: Duration,
+    /// How the next uploads end; then they succeed.
+    pub upload_errors: VecDeque<CallError>,
+    /// How long uploaded files are kept, as upstream tells it.
+    pub life: Option<Duration>,
+    /// The names of all tries.
+    pub uploads: Vec<String>,
+    pub uploading: usize,
+    pub uploading_most: usize,
+    pub deletion_errors: VecDeque<CallError>,
+    pub deletions: Vec<String>,
+    pub creates_take: Duration,
+    pub create_errors: VecDeque<CallError>,
+    /// Bodies of all tries.
+    pub creates: Vec<String>,
+    /// How long the next tasks take; the last is repeated.
+    pub tasks_take: VecDeque<Duration>,
+    /// The progress told by the next looks.
+    pub told: VecDeque<u8>,
+    pub refuses_cancels: bool,
+    pub cancels: Vec<TaskId>,
+    ends: HashMap<TaskId, (Instant, TaskStatus)>,
+}
+
+#[derive(Default)]
+pub(in crate::generation) struct Fake(Mutex<Script>);
+
+impl Fake {
+    pub(in crate::generation) fn script(&self) -> MutexGuard<'_, Script> {
+        self.0.lock().unwrap()
+    }
+
+    fn look(&self, id: &TaskId) -> Result<Task, CallError> {
+        let mut script = self.script();
+        let (end, fate) = *script.ends.get(id).ok_or(CallError::TaskNotFound)?;
+        let ended = Instant::now() >= end;
+        let completed = ended && fate == TaskStatus::Completed;
+        Ok(Task {
+            id: id.clone(),
+            status: if ended { fate } else { TaskStatus::Processing },
+            progress: if ended { None } else { script.told.pop_front() },
+            // a link that the guard refuses without asking anybody
+            links: completed.then(|| "https://127.0.0.1/a.png".to_owned()).into_iter().collect(),
+            error: None,
+            estimated: None,
+            usage: TaskUsage::default(),
+        })
+    }
+}
+
+impl Upstream for Fake {
+    fn create<'a>(&'a self, _: &'a UpstreamKey, body: Bytes, _: Duration) -> CallFuture<'a, Task> {
+        Box::pin(async move {
+            let takes = self.script().creates_take;
+            tokio::time::sleep(takes).await;
+            let id = {
+                let mut script = self.script();
+                script.creates.push(String::from_utf8(body.to_vec()).unwrap());
+                if let Some(error) = script.create_errors.pop_front() {
+                    return Err(error);
+                }
+                let takes = match script.tasks_take.len() {
+                    0 | 1 => script.tasks_take.front().copied().unwrap_or(Duration::from_secs(10)),
+                    _ => script.tasks_take.pop_front().unwrap(),
+                };
+                let id = TaskId::new(format!("task-unified-1-{:08}", script.creates.len()));
+                script.ends.insert(id.clone(), (Instant::now() + takes, TaskStatus::Completed));
+                id
+            };
+            self.look(&id)
+        })
+    }
+
+    fn task<'a>(&'a self, id: &'a TaskId) -> CallFuture<'a, Task> {
+        Box::pin(async move { self.look(id) })
+    }
+
+    fn batch<'a>(&'a self, ids: &'a [TaskId]) -> CallFuture<'a, Vec<Task>> {
+        Box::pin(async move { Ok(ids.iter().filter_map(|id| self.look(id).ok()).collect()) })
+    }
+
+    fn cancel<'a>(&'a self, id: &'a TaskId) -> CallFuture<'a, ()> {
+        Box::pin(async move {
+            let mut script = self.script();
+            script.cancels.push(id.clone());
+            if script.refuses_cancels {
+                return Err(CallError::Missing);
+            }
+            script.ends.insert(id.clone(), (Instant::now(), TaskStatus::Cancelled));
+            Ok(())
+        })
+    }
+
+    fn upload(&self, upload: Upload) -> CallFuture<'_, UploadedFile> {
+        Box::pin(async move {
+            let takes = {
+                let mut script = self.script();
+                script.uploads.push(upload.name());
+                script.uploading += 1;
+                script.uploading_most = script.uploading_most.max(script.uploading);
+                script.uploads_take
+            };
+            let bytes: Vec<Bytes> = upload.open().try_collect().await.unwrap();
+            assert_eq!(u64::try_from(bytes.concat().len()).unwrap(), upload.length());
+            tokio::time::sleep(takes).await;
+            let mut script = self.script();
+            script.uploading -= 1;
+            if let Some(error) = script.upload_errors.pop_front() {
+                return Err(error);
+            }
+            let name = upload.name();
+            let url = format!("https://files.test/{name}");
+            Ok(UploadedFile { id: Some(FileId::new(name)), url, life: script.life })
+        })
+    }
+
+    fn delete_file<'a>(&'a self, id: &'a FileId) -> CallFuture<'a, ()> {
+        Box::pin(async move {
+            let mut script = self.script();
+            script.deletions.push(id.to_string());
+            script.deletion_errors.pop_front().map_or(Ok(()), Err)
+        })
+    }
+
+    fn credits(&self) -> CallFuture<'_, Credit> {
+        Box::pin(async { Err(CallError::Missing) })
+    }
+}
+
+pub(in crate::generation) const MINUTE: Duration = Duration::from_mins(1);
+
+pub(in crate::generation) fn options() -> Options {
+    Options {
+        max_tasks: 32,
+        queue_timeout: MINUTE,
+        create_patience: Duration::from_secs(20),
+        idempotency_window: Duration::from_hours(1),
+        task_timeout: MINUTE,
+        replay: Duration::from_hours(24),
+    }
+}
+
+/// A house over `upstream`, and the watcher's loop.
+pub(in crate::generation) fn house(
+    upstream: Arc<dyn Upstream>,
+    options: Options,
+    metrics: &Arc<Metrics>,
+) -> (Generations, JoinSet<()>) {
+    let watching = WatchOptions {
+        bounds: PollBounds { min: Duration::from_millis(500), max: Duration::from_secs(8) },
+        per_second: 10,
+        batching: Batching::Auto,
+        task_timeout: options.task_timeout,
+    };
+    let (watcher, loops) = Watcher::new(Arc::clone(&upstream), watching, Arc::clone(metrics));
+    let mut owner = JoinSet::new();
+    owner.spawn(loops);
+    let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
+    let clock = Clock::fixed(1_800_000_000);
+    (Generations::new(upstream, fetcher, watcher, options, Arc::clone(metrics), clock), owner)
+}
+
+pub(in crate::generation) struct Bench {
+    pub fake: Arc<Fake>,
+    pub generations: Generations,
+    pub metrics: Arc<Metrics>,
+    _watching: JoinSet<()>,
+}
+
+impl Bench {
+    pub(in crate::generation) fn new() -> Self {
+        Self::with(options())
+    }
+
+    pub(in crate::generation) fn with(options: Options) -> Self {
+        let (fake, metrics) = (Arc::new(Fake::default()), Arc::new(Metrics::new()));
+        let upstream: Arc<dyn Upstream> = fake.clone();
+        let (generations, watching) = house(upstream, options, &metrics);
+        Self { fake, generations, metrics, _watching: watching }
+    }
+
+    pub(in crate::generation) fn script(&self) -> MutexGuard<'_, Script> {
+        self.fake.script()
+    }
+
+    pub(in crate::generation) fn begin(&self, plan: &Arc<Plan>, inputs: &[InputFile]) -> Waiter {
+        self.generations.begin(Arc::clone(plan), owner(plan), inputs.to_vec(), false).unwrap()
+    }
+
+    pub(in crate::generation) fn find(&self, id: &str) -> Option<Waiter> {
+        self.generations.find("design", id)
+    }
+}
+
+pub(in crate::generation) fn owner(plan: &Plan) -> Owner {
+    Owner { team: "design".into(), key: "ci".into(), fingerprint: Fingerprint::of(&plan.task, plan.count) }
+}
+
+/// A plan for `count` images of `prompt` with these pictures.
+pub(in crate::generation) fn plan(prompt: &str, count: u8, pictures: &[InputFile]) -> Arc<Plan> {
+    let mut plan = Catalog::default().plan(ImageRequest::new(prompt), false).unwrap();
+    plan.count = count;
+    plan.task.references = pictures.iter().map(|file| Reference::Picture(*file.picture())).collect();
+    Arc::new(plan)
+}
+
+/// A picture of the content `text`.
+pub(in crate::generation) fn picture(text: &str) -> InputFile {
+    picture_of(Bytes::from(text.to_owned()))
+}
+
+pub(in crate::generation) fn picture_of(bytes: Bytes) -> InputFile {
+    let picture = InputPicture {
+        content: ContentHash::of(&bytes),
+        bytes: u64::try_from(bytes.len()).unwrap(),
+        format: Format::Png,
+        pixels: Pixels::new(1, 1),
+        alpha: true,
+    };
+    InputFile::new(picture, bytes)
+}
+
+/// Lets so much of the paused time go by.
+pub(in crate::generation) async fn after(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+pub(in crate::generation) fn soon() -> Instant {
+    Instant::now() + Duration::from_hours(1)
+}
