@@ -31,4 +31,5 @@ mod repeats;
 mod requests;
 mod streams;
 mod support;
+mod uploads;
 mod waits;

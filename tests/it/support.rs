@@ -2,6 +2,7 @@
 //! a plain HTTP client. Waiting is done by deadline, never by guessing how long something takes.
 
 mod answer;
+pub(crate) mod edits;
 mod events;
 pub(crate) mod form;
 mod harness;

@@ -9,7 +9,7 @@ use crate::evolink::TaskId;
 use crate::generation::{Finished, Generation};
 use crate::image::Plan;
 use crate::money::Credits;
-use crate::openai::Answer;
+use crate::openai::{Answer, ignored_header};
 use crate::server::prefer::Preference;
 
 const GATEWAY_GENERATION_ID: HeaderName = HeaderName::from_static("x-gateway-generation-id");
@@ -34,7 +34,7 @@ pub(in crate::server) fn name_generation(headers: &mut HeaderMap, generation: &G
 /// Names the parameters that had no effect, on every answer once there is a plan.
 pub(in crate::server) fn name_ignored(headers: &mut HeaderMap, plan: &Plan) {
     if !plan.ignored.is_empty() {
-        put(headers, GATEWAY_IGNORED, &plan.ignored.join(", "));
+        put(headers, GATEWAY_IGNORED, &ignored_header(&plan.ignored));
     }
 }
 
