@@ -4,6 +4,7 @@
 
 mod build;
 mod policy;
+mod rows;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tokio::task::JoinSet;
 
 pub use build::App;
 pub use policy::{PolicyError, policy};
+pub use rows::{RowProblem, rows};
 
 use crate::config::{Loaded, Problems, Reload, Settings, needs_restart};
 use crate::evolink::ClientError;

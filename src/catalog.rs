@@ -13,14 +13,24 @@ use crate::openai::ModelCard;
 
 mod alias;
 mod card;
-mod gpt_image_2;
+mod inputs;
+mod models;
+mod own;
 mod planning;
 mod row;
+mod sizes;
 mod sizing;
+mod tiering;
 mod tokens;
 
 pub use alias::{Alias, shipped_aliases};
-pub use row::{PixelRule, PromptLimits, RatioRow, Row, Sizes, TypicalTime};
+pub use models::built_in;
+pub use own::{MODEL_PARAMS, OwnKind, OwnParameter};
+pub use row::{
+    Efforts, Excess, Inputs, MaskRule, Output, Price, PromptLimits, Row, STAND_IN_PRICE, TierField, Tiers,
+    Transparency, TypicalTime,
+};
+pub use sizes::{PixelRule, PixelSizes, RatioRow, Sizes, nominal};
 pub use tokens::{TokenRates, TokenTable};
 
 /// When nothing is known of a class of tasks: any of the documented times.
@@ -60,7 +70,16 @@ pub enum CatalogError {
 impl Catalog {
     /// The built-in models under these aliases. An alias wins over a model of the same name.
     pub fn new(aliases: BTreeMap<String, Alias>, default_model: impl Into<String>) -> Self {
-        Self { rows: vec![gpt_image_2::row()], aliases, default_model: default_model.into() }
+        Self::with_rows(built_in(), aliases, default_model)
+    }
+
+    /// These models, in the order in which they are listed.
+    pub fn with_rows(
+        rows: Vec<Row>,
+        aliases: BTreeMap<String, Alias>,
+        default_model: impl Into<String>,
+    ) -> Self {
+        Self { rows, aliases, default_model: default_model.into() }
     }
 
     /// Names that lead nowhere; requests for them are answered 404.
@@ -90,26 +109,31 @@ impl Catalog {
     /// Checks a request against its model and settles everything the client left open.
     ///
     /// `stored`: whether finished pictures are kept here, so that links to converted ones can be given.
-    /// Faults: 404 for the model, 400 naming the parameter for everything else.
+    /// Faults: 404 for the model, 413 for a picture of too many bytes, 400 for everything else; each names the parameter.
     pub fn plan(&self, request: ImageRequest, stored: bool) -> Result<Plan, Fault> {
         let resolved = self.resolve(request.model.as_deref())?;
-        planning::plan(resolved, request, stored)
+        planning::plan(&self.rows, resolved, request, stored)
     }
 
-    /// The row of a model by its own id, aliases aside.
+    /// The row of a model by its own id, aliases and older names aside.
     pub fn row(&self, model: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.model == model)
     }
 
-    /// Ids of the built-in models, for whoever checks names without a catalog at hand.
-    pub fn model_ids() -> Vec<&'static str> {
-        vec![gpt_image_2::MODEL]
+    /// All rows, also those that an alias of the same name hides.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
     }
 
-    /// Every name a request may use: models first, then aliases by name.
+    /// Ids of the built-in models, for whoever checks names without a catalog at hand.
+    pub fn model_ids() -> Vec<String> {
+        built_in().into_iter().map(|row| row.model).collect()
+    }
+
+    /// Every name a request may use: models and their older names first, then aliases by name.
     pub fn known_ids(&self) -> Vec<&str> {
-        let own =
-            self.rows.iter().map(|row| row.model.as_str()).filter(|model| !self.aliases.contains_key(*model));
+        let names = self.rows.iter().flat_map(|row| [&row.model].into_iter().chain(&row.names));
+        let own = names.map(String::as_str).filter(|name| !self.aliases.contains_key(*name));
         let aliases = self.aliases.iter().filter(|(_, alias)| self.row(&alias.model).is_some());
         own.chain(aliases.map(|(name, _)| name.as_str())).collect()
     }
@@ -126,7 +150,12 @@ impl Catalog {
 
     fn find(&self, name: &str) -> Option<Resolved<'_>> {
         let alias = self.aliases.get(name);
-        let row = self.row(alias.map_or(name, |alias| &alias.model))?;
+        let row = match alias {
+            Some(alias) => self.row(&alias.model)?,
+            None => {
+                self.rows.iter().find(|row| row.model == name || row.names.iter().any(|old| old == name))?
+            }
+        };
         Some(Resolved { row, alias })
     }
 }
@@ -134,11 +163,13 @@ impl Catalog {
 impl Default for Catalog {
     /// As shipped.
     fn default() -> Self {
-        Self::new(shipped_aliases(), gpt_image_2::MODEL)
+        Self::new(shipped_aliases(), models::DEFAULT)
     }
 }
 
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod second;
 #[cfg(test)]
 mod tests;

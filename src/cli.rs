@@ -43,7 +43,7 @@ pub fn run() -> ExitCode {
         Command::Demo(command) => in_runtime(command.run()),
         Command::Simulate(command) => in_runtime(command.run()),
         Command::Healthcheck(command) => in_runtime(command.run()),
-        Command::Check(command) => command.run(&Catalog::model_ids()),
+        Command::Check(command) => command.run(Catalog::model_ids()),
         Command::Schema(command) => command.run(),
         Command::Key(command) => command.run(),
     }

@@ -21,8 +21,8 @@ pub use edit::{VARIATION_PROMPT, parse_edit, parse_edit_form, parse_variation_fo
 pub use error::error_body;
 pub use generate::{GivenImage, ImageParams, parse_generation};
 pub use generation_state::{GenerationState, deletion_body};
-pub use ignored::ignored_header;
-pub use model::{ModelCard, PixelRuleCard, SizesCard, model_body, model_list_body};
+pub use ignored::{ignore, ignored_header};
+pub use model::{InputsCard, ModelCard, OwnCard, PixelRuleCard, SizesCard, model_body, model_list_body};
 pub use params::parameter_names;
 pub use response::{Answer, AnswerImage, Content, ImageFault, Part, Usage, late_failure_body};
 pub use stream::{KEEP_ALIVE, StreamKind, error_event, progress_comment};

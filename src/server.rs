@@ -2,7 +2,7 @@
 //!
 //! [`api`] is what clients see, [`admin`] what operators see; both are routers that [`listener::serve`] runs. A route
 //! reads its request, asks the rooms below, and writes the answer; it decides nothing about money or time. The story of
-//! an image request is in [`routes::generations`].
+//! an image request is in [`story`], the ways to wait for its end in [`manner`].
 
 mod accepted;
 mod admin;

@@ -2,7 +2,8 @@
 //!
 //! It behaves as Evolink's public pages say, draws real pictures, fails on demand ([`Fault`]) and keeps a ledger of what
 //! it accepted, charged and was asked ([`LedgerView`]). Used by `simulate`, `demo`, the tests and the benchmarks;
-//! documented for users in docs/SIMULATOR.md. Knows only the domain's vocabulary, nothing of the gateway.
+//! documented for users in docs/SIMULATOR.md. Knows the domain's vocabulary and the table of
+//! models, nothing else of the gateway.
 //!
 //! A task's future is fixed when it is made and worked out when it is looked at: no timers, so that a paused tokio clock
 //! moves it. Start reading at `routes.rs`, then `create.rs` and `looks.rs`.

@@ -45,7 +45,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "generation",
         ],
     ),
-    ("simulator", &["clock", "image", "money"]),
+    ("simulator", &["catalog", "clock", "image", "money"]),
     (
         "app",
         &[

@@ -7,6 +7,9 @@
     reason = "these helpers of tests fail as tests do"
 )]
 
+#[path = "docs/models.rs"]
+mod models;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -159,7 +162,7 @@ fn the_readmes_configuration_is_valid_and_every_setting_in_it_has_effect() {
     let yaml =
         README.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
     let environment = Environment::from_iter([("EVOLINK_API_KEY", "upstream"), ("CHAT_KEY", "secret")]);
-    let known_models = Catalog::model_ids().iter().map(|id| (*id).to_owned()).collect();
+    let known_models = Catalog::model_ids();
     let checks = Checks { known_models, allow_missing_secrets: false };
     let loaded = config::load(&Source::Text(yaml.to_owned()), &environment, &checks)
         .unwrap_or_else(|problems| panic!("{problems}"));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::rows::{RowProblem, rows};
 use crate::catalog::{self, Catalog};
 use crate::config::Settings;
 use crate::config::settings::{Alias, Key, ResponseFormat, Team};
@@ -17,6 +18,8 @@ const DEFAULT_TEAM: &str = "default";
 pub enum PolicyError {
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Keys(Vec<KeysError>),
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Rows(Vec<RowProblem>),
     #[error("no team is configured, and no first key could be kept in {path} (state.path): {error}")]
     FirstKey { path: String, error: std::io::Error },
 }
@@ -24,6 +27,7 @@ pub enum PolicyError {
 /// Keys, catalog and strictness as the settings say. Without any team a first key is minted into `state.path`;
 /// reads and writes that file, so it blocks.
 pub fn policy(settings: &Settings) -> Result<Policy, PolicyError> {
+    let rows = rows(&settings.models.catalog).map_err(PolicyError::Rows)?;
     let mut teams: Vec<_> = settings.teams.iter().map(|team| team_of(team, settings.strict)).collect();
     let mut specs: Vec<_> = settings.teams.iter().flat_map(specs_of).collect();
     if settings.teams.is_empty() {
@@ -32,7 +36,7 @@ pub fn policy(settings: &Settings) -> Result<Policy, PolicyError> {
     }
     Ok(Policy {
         keys: Keys::new(teams, specs).map_err(PolicyError::Keys)?,
-        catalog: Catalog::new(aliases(settings), settings.models.default.clone()),
+        catalog: Catalog::with_rows(rows, aliases(settings), settings.models.default.clone()),
     })
 }
 

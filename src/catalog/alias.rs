@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::gpt_image_2::MODEL;
+use super::models::DEFAULT as MODEL;
 use crate::image::{Background, Compression, Delivery, Format, ImageRequest, Pixels, Quality, Size, Tier};
 
 /// What a name stands for. The defaults fill in what a request leaves open.
@@ -38,8 +38,8 @@ impl Alias {
     pub(super) fn complete(&self, request: ImageRequest) -> ImageRequest {
         ImageRequest {
             size: request.size.or(self.size),
-            resolution: request.resolution.or(self.resolution),
-            quality: request.quality.or(self.quality),
+            resolution: request.resolution.or(self.resolution.filter(|_| request.quality_tier.is_none())),
+            quality: request.quality.or(self.quality.filter(|_| request.quality_tier.is_none())),
             background: request.background.or(self.background),
             format: request.format.or(self.format),
             compression: request.compression.or(self.compression),

@@ -1,15 +1,19 @@
-//! What holds for every request, tried on many.
+//! What holds for every request to every model, tried on many.
 
 use proptest::prelude::*;
+use serde_json::json;
 
-use super::Catalog;
-use crate::image::{Background, Compression, Delivery, Format, ImageRequest, Pixels, Quality, Size, Tier};
+use super::second::rules;
+use super::{Catalog, shipped_aliases};
+use crate::image::{
+    Background, Compression, Delivery, Format, ImageRequest, Pixels, Plan, Quality, Reference, Size, Tier,
+};
 
-/// Evolink's rules, written down a second time, apart from the table.
-pub(super) fn upstream_takes(size: Pixels) -> bool {
-    let (short, long) = (size.width.min(size.height), size.width.max(size.height));
-    let edges = short % 16 == 0 && long % 16 == 0 && long <= 3840;
-    edges && long <= 3 * short && (655_360..=8_294_400).contains(&size.area())
+/// Without the alias that hides a row.
+fn catalog() -> Catalog {
+    let mut aliases = shipped_aliases();
+    aliases.remove("gpt-image-1");
+    Catalog::new(aliases, "gpt-image-2")
 }
 
 /// Edges of every kind, those within the rules more often than chance would have it.
@@ -18,33 +22,128 @@ fn edge() -> impl Strategy<Value = u32> {
         1..=99_999_u32,
         1..=4000_u32,
         (1..=250_u32).prop_map(|steps| steps * 16),
-        Just(256),
-        Just(512)
+        prop::sample::select(vec![256, 512, 1024, 1536, 1792]),
     ]
 }
 
-fn sized(size: Size) -> ImageRequest {
-    ImageRequest { size: Some(size), ..ImageRequest::new("a cat") }
+fn size() -> impl Strategy<Value = Option<Size>> {
+    prop_oneof![
+        Just(None),
+        Just(Some(Size::Auto)),
+        prop::sample::select(vec!["1:1", "16:9", "9:21", "8:1", "19.5:9", "7:5"])
+            .prop_map(|text| text.parse().ok()),
+        (edge(), edge()).prop_map(|(width, height)| Some(Size::Pixels(Pixels::new(width, height)))),
+        (edge(), edge()).prop_map(|(width, height)| Some(Size::Pixels(Pixels::new(width, height)))),
+    ]
+}
+
+fn model() -> impl Strategy<Value = String> {
+    prop::sample::select(Catalog::model_ids())
+}
+
+/// A plain request that the model takes, with a link where it must have a picture.
+fn request(catalog: &Catalog, model: &str) -> ImageRequest {
+    let min = catalog.row(model).unwrap().inputs.min;
+    ImageRequest {
+        model: Some(model.to_owned()),
+        references: vec![Reference::Link("https://example.com/a.png".into()); min],
+        ..ImageRequest::new("a cat")
+    }
+}
+
+fn sent<'a>(plan: &'a Plan, name: &str) -> Option<&'a str> {
+    plan.task.parameters.get(name).map(|value| value.as_str().unwrap())
 }
 
 prop_compose! {
     fn any_request()(
+        model in model(),
         prompt in "\\PC{1,40}",
         count in 0..=12_u8,
-        size in prop_oneof![
-            Just(None), Just(Some(Size::Auto)), Just("21:9".parse().ok()),
-            (edge(), edge()).prop_map(|(width, height)| Some(Size::Pixels(Pixels::new(width, height)))),
-        ],
-        resolution in prop::option::of(prop::sample::select(vec![Tier::K1, Tier::K2, Tier::K4])),
+        size in size(),
+        tiers in (prop::option::of(prop::sample::select(&Tier::ALL[..])), prop::option::of(prop::sample::select(&Tier::ALL[..]))),
         quality in prop::option::of(prop::sample::select(&Quality::ALL[..])),
         background in prop::option::of(prop::sample::select(&Background::ALL[..])),
         format in prop::option::of(prop::sample::select(&Format::ALL[..])),
         compression in prop::option::of(0..=100_u64),
         delivery in prop::option::of(prop::sample::select(vec![Delivery::Base64, Delivery::Url])),
+        seed in prop::option::of(any::<i64>()),
     ) -> ImageRequest {
         let compression = compression.and_then(Compression::new);
-        ImageRequest {
-            count, size, resolution, quality, background, format, compression, delivery, ..ImageRequest::new(prompt)
+        let (resolution, quality_tier) = tiers;
+        let quality = quality.filter(|_| quality_tier.is_none());
+        let mut request = ImageRequest {
+            prompt, count, size, resolution, quality, quality_tier, background, format, compression, delivery,
+            ..request(&catalog(), &model)
+        };
+        request.native.extend(seed.map(|seed| ("seed".to_owned(), json!(seed))));
+        request
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn a_size_is_delivered_exactly_or_refused(model in model(), size in size(), tier in prop::option::of(prop::sample::select(&Tier::ALL[..]))) {
+        let (catalog, rules) = (catalog(), rules(&model));
+        let asked = ImageRequest { size, resolution: tier, ..request(&catalog, &model) };
+        match catalog.plan(asked, false) {
+            Ok(plan) => {
+                let (size_sent, tier_sent) = (sent(&plan, "size"), sent(&plan, rules.tiers.0));
+                prop_assert!(rules.takes(size_sent, tier_sent), "{:?}", plan.task.parameters);
+                prop_assert!(size_sent.is_none() || rules.tiers.0.is_empty() || tier_sent.is_some() || size_sent.unwrap().contains('x'));
+                let made = plan.expected;
+                if let Some(pixels) = size_sent.filter(|sent| sent.contains('x')) {
+                    prop_assert_eq!(pixels, made.to_string());
+                }
+                if let Some(Size::Pixels(asked)) = size {
+                    prop_assert_eq!(plan.form.pixels.unwrap_or(made), asked);
+                    prop_assert!(made.width >= asked.width && made.height >= asked.height, "never scaled up");
+                } else {
+                    prop_assert_eq!(plan.form.pixels, None);
+                }
+            }
+            Err(fault) => {
+                prop_assert_eq!(fault.status(), 400);
+                match (fault.param(), size) {
+                    (Some("size"), Some(Size::Pixels(asked))) => {
+                        prop_assert!(!rules.takes_pixels(asked), "{} would have worked", asked);
+                        let offered = fault.message().rsplit('\'').nth(1).unwrap().parse().unwrap();
+                        let again = ImageRequest { size: Some(offered), ..request(&catalog, &model) };
+                        prop_assert!(catalog.plan(again, false).is_ok(), "{}", fault.message());
+                    }
+                    (Some("size"), Some(Size::Ratio(ratio))) => {
+                        prop_assert!(!rules.takes(Some(&ratio.to_string()), None));
+                    }
+                    (Some("resolution"), _) => {
+                        prop_assert!(!rules.takes(None, Some(tier.unwrap().name())));
+                    }
+                    other => prop_assert!(false, "{:?}: {}", other, fault),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_plan_keeps_its_promises_whatever_was_asked(request in any_request(), stored in any::<bool>()) {
+        let (asked, catalog) = (request.clone(), catalog());
+        match catalog.plan(request, stored) {
+            Err(fault) => prop_assert_eq!((fault.status(), fault.param().is_some()), (400, true)),
+            Ok(plan) => {
+                let row = catalog.row(asked.model.as_deref().unwrap()).unwrap();
+                prop_assert_eq!(plan.count, asked.count);
+                prop_assert_eq!(plan.form.format, asked.format.unwrap_or(Format::Png));
+                let efforts = row.efforts.as_ref().map(|efforts| efforts.all.as_slice()).unwrap_or_default();
+                prop_assert!(plan.class.quality == Quality::Auto || efforts.contains(&plan.class.quality));
+                prop_assert!(plan.background != Background::Auto);
+                prop_assert!(plan.background != Background::Transparent || plan.form.format != Format::Jpeg);
+                prop_assert!(plan.price.micro() > 0);
+                prop_assert_eq!(plan.delivery, asked.delivery.unwrap_or(Delivery::Base64));
+                let scaled = plan.form.pixels.is_some();
+                prop_assert!(stored || !scaled || plan.delivery == Delivery::Base64);
+                prop_assert!(!plan.task.parameters.contains_key("n"));
+            }
         }
     }
 }
@@ -53,49 +152,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn a_pixel_size_is_delivered_exactly_or_refused_with_one_that_would_be(width in edge(), height in edge()) {
-        let catalog = Catalog::default();
-        let asked = Pixels::new(width, height);
-        match catalog.plan(sized(Size::Pixels(asked)), false) {
-            Ok(plan) => {
-                let made = plan.expected;
-                prop_assert_eq!(&plan.task.parameters["size"], &made.to_string());
-                prop_assert!(upstream_takes(made), "{}", made);
-                prop_assert_eq!(plan.form.pixels.unwrap_or(made), asked);
-                prop_assert!(made.width >= width && made.height >= height, "never scaled up");
-            }
-            Err(fault) => {
-                prop_assert!(!upstream_takes(asked), "{} would have worked", asked);
-                prop_assert_eq!((fault.status(), fault.param()), (400, Some("size")));
-                let offered = fault.message().rsplit('\'').nth(1).unwrap().parse().unwrap();
-                prop_assert!(catalog.plan(sized(offered), false).is_ok(), "{}", fault.message());
-            }
-        }
-    }
-
-    #[test]
-    fn no_size_text_makes_planning_panic(text in prop_oneof!["[0-9xX:]{0,12}", any::<String>()]) {
+    fn no_size_text_makes_planning_panic(model in model(), text in prop_oneof!["[0-9xX:.]{0,12}", any::<String>()]) {
         if let Ok(size) = text.parse::<Size>() {
-            let _ = Catalog::default().plan(sized(size), false);
-        }
-    }
-
-    #[test]
-    fn a_plan_keeps_its_promises_whatever_was_asked(request in any_request(), stored in any::<bool>()) {
-        let asked = request.clone();
-        match Catalog::default().plan(request, stored) {
-            Err(fault) => prop_assert_eq!((fault.status(), fault.param().is_some()), (400, true)),
-            Ok(plan) => {
-                prop_assert_eq!(plan.count, asked.count);
-                prop_assert_eq!(plan.form.format, asked.format.unwrap_or(Format::Png));
-                prop_assert!(matches!(plan.task.parameters["quality"].as_str(), Some("low" | "medium" | "high")));
-                prop_assert!(plan.background != Background::Auto);
-                prop_assert!(plan.background != Background::Transparent || plan.form.format != Format::Jpeg);
-                prop_assert!(plan.price.micro() > 0);
-                prop_assert_eq!(plan.delivery, asked.delivery.unwrap_or(Delivery::Base64));
-                let converted = plan.form.format != Format::Png || plan.form.pixels.is_some();
-                prop_assert!(stored || !converted || plan.delivery == Delivery::Base64);
-            }
+            let catalog = catalog();
+            let _ = catalog.plan(ImageRequest { size: Some(size), ..request(&catalog, &model) }, false);
         }
     }
 }

@@ -79,7 +79,8 @@ fn growth(pixels: u64) -> u64 {
     }
 }
 
-fn text_tokens(text: &str) -> u64 {
+/// About how many tokens a text has.
+pub(super) fn text_tokens(text: &str) -> u64 {
     let quarters = text.chars().map(|c| if c >= DENSE_SCRIPTS_FROM { 4_u64 } else { 1 }).sum::<u64>();
     quarters.div_ceil(4)
 }
@@ -87,10 +88,16 @@ fn text_tokens(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::gpt_image_2;
+    use crate::catalog::{Price, built_in};
+
+    /// Of gpt-image-2.
+    fn table() -> TokenTable {
+        let Price::Tokens(table) = built_in().swap_remove(0).price else { panic!("not priced by tokens") };
+        table
+    }
 
     fn output(quality: Quality, width: u32, height: u32) -> u64 {
-        gpt_image_2::row().tokens.estimate("", 0, quality, Pixels::new(width, height)).output
+        table().estimate("", 0, quality, Pixels::new(width, height)).output
     }
 
     #[test]
@@ -108,7 +115,7 @@ mod tests {
             (Quality::Medium, [0.0477, 0.0963, 0.1251]),
             (Quality::High, [0.1899, 0.3852, 0.5085]),
         ];
-        let table = gpt_image_2::row().tokens;
+        let table = table();
         for (quality, prices) in published_usd {
             for (edge, usd) in [1024, 2048, 2880].into_iter().zip(prices) {
                 let tokens = table.estimate("", 0, quality, Pixels::new(edge, edge));
@@ -133,7 +140,7 @@ mod tests {
 
     #[test]
     fn inputs_are_priced_at_their_own_rates() {
-        let table = gpt_image_2::row().tokens;
+        let table = table();
         let tokens = TokenEstimate { input_text: 1_000, input_image: 1_000, output: 1_000 };
         assert_eq!(table.price(tokens).to_string(), "2.6316");
     }

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::app;
 use crate::config::{self, Checks, Environment, Loaded, Problems, Source};
 
 /// The exit code of a configuration with problems.
@@ -22,13 +23,10 @@ pub struct Check {
 
 impl Check {
     /// `known_models` are the ids of the catalog. Exits with 0, or with 2 when there are problems.
-    pub fn run(self, known_models: &[&str]) -> ExitCode {
+    pub fn run(self, known_models: Vec<String>) -> ExitCode {
         let environment = Environment::of_process();
         let source = Source::choose(self.config, &environment);
-        let checks = Checks {
-            known_models: known_models.iter().map(|id| (*id).to_owned()).collect(),
-            allow_missing_secrets: self.allow_missing_secrets,
-        };
+        let checks = Checks { known_models, allow_missing_secrets: self.allow_missing_secrets };
         let outcome = config::load(&source, &environment, &checks);
         let (out, err, code) = report(&outcome);
         let written = std::io::stdout()
@@ -43,6 +41,11 @@ impl Check {
 fn report(outcome: &Result<Loaded, Problems>) -> (String, String, ExitCode) {
     match outcome {
         Ok(loaded) => {
+            // What a row comes to depends on the table of models, which the configuration alone does not know.
+            if let Err(problems) = app::rows(&loaded.settings.models.catalog) {
+                let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                return (String::new(), lines.join("\n") + "\n", ExitCode::from(REFUSED));
+            }
             let warnings: String = loaded
                 .warnings
                 .iter()

@@ -84,7 +84,7 @@ impl Demo {
             listen = self.listen,
             secret = key.expose(),
         );
-        let known_models = Catalog::model_ids().iter().map(|id| (*id).to_owned()).collect();
+        let known_models = Catalog::model_ids();
         let checks = Checks { known_models, allow_missing_secrets: false };
         config::load(&Source::Text(yaml), &Environment::default(), &checks)
             .map_err(|problems| problems.to_string())

@@ -56,7 +56,7 @@ fn parse(url: &str) -> Result<(String, String), String> {
 fn configured() -> Result<(String, String), String> {
     let environment = Environment::of_process();
     let source = Source::choose(None, &environment);
-    let known_models = Catalog::model_ids().iter().map(|id| (*id).to_owned()).collect();
+    let known_models = Catalog::model_ids();
     let loaded = config::load(&source, &environment, &Checks { known_models, allow_missing_secrets: true });
     let listen = loaded.map_err(|problems| problems.to_string())?.settings.server.admin_listen;
     Ok((reachable(listen).to_string(), "/readyz".to_owned()))

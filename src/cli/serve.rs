@@ -29,7 +29,7 @@ impl Serve {
     pub async fn run(self) -> ExitCode {
         let environment = Environment::of_process();
         let source = Source::choose(self.config, &environment);
-        let known_models = Catalog::model_ids().iter().map(|id| (*id).to_owned()).collect();
+        let known_models = Catalog::model_ids();
         let checks = Checks { known_models, allow_missing_secrets: false };
         let reload = Reload { source, environment, checks, now: Arc::new(Notify::new()) };
         let loaded = match config::load(&reload.source, &reload.environment, &reload.checks) {

@@ -42,7 +42,6 @@ const NOT_YET: &[NotYet] = &[
     entry(&["generation", "on_disconnect"], Some("finish"), "generations always run to their end for now"),
     entry(&["generation", "replay"], None, "finished generations do not answer retries yet"),
     entry(&["generation", "attempts"], Some("1"), "a failed task is not bought again yet"),
-    entry(&["models", "catalog"], None, "own rows of the catalog have no effect yet"),
     entry(&["teams", "*", "limits"], None, LIMITS),
     entry(&["teams", "*", "keys", "*", "limits"], None, LIMITS),
     entry(&["teams", "*", "priority"], Some("1"), "the queue is first come, first served for now"),

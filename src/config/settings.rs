@@ -1,6 +1,7 @@
 //! Every setting, with its documentation, default and bounds: the struct, the schema and the printed form
 //! come from the one declaration (see `macros.rs`). Rules that take more than one value are in `validate.rs`.
 
+mod catalog;
 mod evolink;
 mod models;
 mod operation;
@@ -8,12 +9,17 @@ mod server;
 mod storage;
 mod teams;
 
+pub use catalog::{
+    CatalogRow, ImageInputs, ParameterKind, PixelRule, PngBy, ResolutionAs, RowParameter, Transparent,
+};
 pub use evolink::{Batch, Callback, Evolink, Generation, OnDisconnect, Poll};
-pub use models::{Alias, CatalogRow, DEFAULT_MODEL, Models, Pricing, ResponseFormat, SHIPPED_ALIASES};
+pub use models::{Alias, DEFAULT_MODEL, Models, Pricing, ResponseFormat, SHIPPED_ALIASES};
 pub use operation::{Log, LogFormat, LogLevel, Tracing};
 pub use server::{Cors, Keepalive, Server};
 pub use storage::{ImageStore, Images, OnOutage, Redis, S3, State, StateStore};
-pub use teams::{Budget, Cache, CacheRules, CacheScope, Key, Limits, Mode, Per, Team, TeamCache, Unit};
+pub use teams::{
+    Budget, Cache, CacheRules, CacheScope, Key, Limits, MaxResolution, Mode, Per, Team, TeamCache, Unit,
+};
 
 use super::macros::settings;
 

@@ -35,6 +35,8 @@ pub struct ImageRequest {
     pub size: Option<Size>,
     pub resolution: Option<Tier>,
     pub quality: Option<Quality>,
+    /// `quality` written as a resolution tier, for models whose `quality` is one; then there is no other.
+    pub quality_tier: Option<Tier>,
     pub background: Option<Background>,
     pub format: Option<Format>,
     pub compression: Option<Compression>,
@@ -60,6 +62,7 @@ impl ImageRequest {
             size: None,
             resolution: None,
             quality: None,
+            quality_tier: None,
             background: None,
             format: None,
             compression: None,

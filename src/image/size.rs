@@ -36,22 +36,43 @@ impl fmt::Display for Pixels {
     }
 }
 
-/// An aspect ratio as written, for example `16:9`. Both sides at least 1; not reduced.
+/// An aspect ratio as written, for example `16:9` or `19.5:9`. Both sides above 0; not reduced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ratio {
-    pub width: u32,
-    pub height: u32,
+    width_tenths: u32,
+    height_tenths: u32,
 }
 
 impl Ratio {
     pub const fn new(width: u32, height: u32) -> Self {
-        Self { width, height }
+        Self::of_tenths(width.saturating_mul(10), height.saturating_mul(10))
+    }
+
+    /// `195, 90` is `19.5:9`.
+    pub const fn of_tenths(width_tenths: u32, height_tenths: u32) -> Self {
+        Self { width_tenths, height_tenths }
+    }
+
+    /// Width and height in tenths.
+    pub const fn sides(self) -> (u32, u32) {
+        (self.width_tenths, self.height_tenths)
+    }
+
+    #[must_use]
+    pub const fn turned(self) -> Self {
+        Self::of_tenths(self.height_tenths, self.width_tenths)
     }
 }
 
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.width, self.height)
+        let write_side = |f: &mut fmt::Formatter<'_>, tenths: u32| match tenths % 10 {
+            0 => write!(f, "{}", tenths / 10),
+            rest => write!(f, "{}.{rest}", tenths / 10),
+        };
+        write_side(f, self.width_tenths)?;
+        f.write_str(":")?;
+        write_side(f, self.height_tenths)
     }
 }
 
@@ -121,7 +142,7 @@ impl FromStr for Size {
             return Ok(Self::Auto);
         }
         if let Some((width, height)) = text.split_once(':') {
-            return Ok(Self::Ratio(Ratio::new(side(width)?, side(height)?)));
+            return Ok(Self::Ratio(Ratio::of_tenths(tenths(width)?, tenths(height)?)));
         }
         let (width, height) = text.split_once(['x', 'X', '×']).ok_or(SizeError::Size)?;
         Ok(Self::Pixels(Pixels::new(side(width)?, side(height)?)))
@@ -149,6 +170,17 @@ fn side(text: &str) -> Result<u32, SizeError> {
     }
 }
 
+/// One side of a ratio in tenths; at most one decimal place.
+fn tenths(text: &str) -> Result<u32, SizeError> {
+    let Some((whole, place)) = text.split_once('.') else {
+        return side(text).map(|side| side * 10);
+    };
+    match (side(whole), place.as_bytes()) {
+        (Ok(whole), [digit]) if digit.is_ascii_digit() => Ok(whole * 10 + u32::from(digit - b'0')),
+        _ => Err(SizeError::Size),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +194,17 @@ mod tests {
             assert_eq!(text.parse(), expected, "{text}");
         }
         assert_eq!("2k".parse(), Ok(Tier::K2));
+    }
+
+    #[test]
+    fn ratios_may_have_one_decimal_place_and_are_written_as_they_came() {
+        for text in ["16:9", "19.5:9", "9:19.5", "99999.9:1"] {
+            assert_eq!(text.parse::<Size>().map(|size| size.to_string()).as_deref(), Ok(text));
+        }
+        assert_eq!("16.0:9".parse::<Size>(), "16:9".parse());
+        for text in ["19.55:9", ".5:9", "19.:9", "1.x:1", "1..5:1"] {
+            assert_eq!(text.parse::<Size>(), Err(SizeError::Size), "{text}");
+        }
     }
 
     #[test]

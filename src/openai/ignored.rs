@@ -7,7 +7,7 @@ const NAME_CHARS_MAX: usize = 64;
 const NAMES_MAX: usize = 32;
 
 /// Adds `name`, cut when long and without control characters, unless the list is full.
-pub(super) fn ignore(names: &mut Vec<String>, name: &str) {
+pub fn ignore(names: &mut Vec<String>, name: &str) {
     if names.len() < NAMES_MAX {
         names.push(name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect());
     } else if names.len() == NAMES_MAX {

@@ -12,11 +12,49 @@ pub struct ModelCard {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alias_of: Option<String>,
     pub sizes: SizesCard,
+    /// Rendering qualities; empty where the model has none.
     pub qualities: Vec<&'static str>,
+    /// What `auto` means.
+    pub default_quality: Option<&'static str>,
     pub output_formats: Vec<&'static str>,
+    /// When `background: transparent` works: `always`, `never`, `of_input` (kept from the only picture given).
+    pub transparent: &'static str,
     pub max_n: u8,
     /// Whether the model takes reference pictures.
     pub supports_edit: bool,
+    /// What is known of them; null without.
+    pub images: Option<InputsCard>,
+    /// Whether the model takes a mask beside them.
+    pub mask: bool,
+    /// Evolink's own parameters of this model.
+    pub parameters: Vec<OwnCard>,
+}
+
+/// How many reference pictures a request may give, and how large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct InputsCard {
+    /// More than 0: the model only edits.
+    pub min: usize,
+    pub max: usize,
+    /// Of one file.
+    pub max_bytes: u64,
+}
+
+/// One of Evolink's own parameters, in words of JSON schema.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct OwnCard {
+    /// A member of `model_params` is `model_params.NAME`.
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maximum: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
 }
 
 /// What `size` and `resolution` may be.
@@ -24,9 +62,14 @@ pub struct ModelCard {
 pub struct SizesCard {
     pub auto: bool,
     pub ratios: Vec<String>,
+    /// Tiers; empty where the model has none.
     pub resolutions: Vec<&'static str>,
-    pub pixels: PixelRuleCard,
-    /// Smaller sizes of older models: made larger, then scaled down.
+    pub default_resolution: Option<&'static str>,
+    /// The rules for sizes in pixels; null where there are none.
+    pub pixels: Option<PixelRuleCard>,
+    /// The only sizes in pixels that the model makes itself.
+    pub listed: Vec<String>,
+    /// Sizes of OpenAI's models that are made larger, then scaled down.
     pub legacy: Vec<String>,
 }
 
@@ -86,20 +129,32 @@ mod tests {
                 auto: true,
                 ratios: vec!["1:1".into()],
                 resolutions: vec!["1K"],
-                pixels: PixelRuleCard {
+                default_resolution: Some("1K"),
+                pixels: Some(PixelRuleCard {
                     multiple_of: 16,
                     min_edge: 16,
                     max_edge: 3840,
                     min_pixels: 655_360,
                     max_pixels: 8_294_400,
                     max_ratio: 3,
-                },
+                }),
+                listed: Vec::new(),
                 legacy: vec!["256x256".into()],
             },
             qualities: vec!["low", "high"],
+            default_quality: Some("low"),
             output_formats: vec!["png"],
+            transparent: "never",
             max_n: 10,
             supports_edit: true,
+            images: Some(InputsCard { min: 0, max: 16, max_bytes: 9 }),
+            mask: true,
+            parameters: vec![OwnCard {
+                name: "seed".into(),
+                kind: "integer",
+                minimum: Some(1),
+                ..OwnCard::default()
+            }],
         }
     }
 
@@ -108,11 +163,15 @@ mod tests {
         let body: Value = serde_json::from_slice(&model_body(&card())).unwrap();
         let pixels = json!({"multiple_of": 16, "min_edge": 16, "max_edge": 3840,
             "min_pixels": 655_360, "max_pixels": 8_294_400, "max_ratio": 3});
-        let sizes = json!({"auto": true, "ratios": ["1:1"], "resolutions": ["1K"], "pixels": pixels, "legacy": ["256x256"]});
+        let sizes = json!({"auto": true, "ratios": ["1:1"], "resolutions": ["1K"],
+            "default_resolution": "1K", "pixels": pixels, "listed": [], "legacy": ["256x256"]});
         assert_eq!(
             body,
             json!({"id": "painter", "object": "model", "created": 1_776_729_600, "owned_by": "evolink",
-                "sizes": sizes, "qualities": ["low", "high"], "output_formats": ["png"], "max_n": 10, "supports_edit": true})
+                "sizes": sizes, "qualities": ["low", "high"], "default_quality": "low", "output_formats": ["png"],
+                "transparent": "never", "max_n": 10, "supports_edit": true,
+                "images": {"min": 0, "max": 16, "max_bytes": 9}, "mask": true,
+                "parameters": [{"name": "seed", "type": "integer", "minimum": 1}]})
         );
     }
 

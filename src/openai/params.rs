@@ -22,7 +22,7 @@ const PARAMETERS: &[(&str, Take)] = &[
     ("n", count),
     ("size", |params, given| size(&given).map(|size| params.request.size = Some(size))),
     ("resolution", |params, given| tier(&given).map(|tier| params.request.resolution = Some(tier))),
-    ("quality", quality),
+    ("quality", |params, given| quality(params, &given)),
     ("background", background),
     ("output_format", format),
     ("output_compression", compression),
@@ -94,7 +94,7 @@ fn size(given: &Given) -> Result<Size, Fault> {
 }
 
 fn tier(given: &Given) -> Result<Tier, Fault> {
-    parse(given, SizeError::Tier, "Supported values are: '1K', '2K', and '4K'.")
+    parse(given, SizeError::Tier, "Expected one of the model's tiers, such as '1K', '2K' or '4K'.")
 }
 
 fn parse<T: std::str::FromStr<Err = SizeError>>(
@@ -105,9 +105,18 @@ fn parse<T: std::str::FromStr<Err = SizeError>>(
     given.value.as_str().ok_or(missing).and_then(str::parse).map_err(|_| given.wrong(expected))
 }
 
-fn quality(params: &mut ImageParams, given: Given) -> Result<(), Fault> {
-    let quality = given.choice(&Quality::ALL.map(Quality::name), Quality::from_name)?;
-    params.request.quality = Some(quality);
+/// A rendering quality or, for models whose `quality` is their resolution, a tier. Which of them a model has is the
+/// catalog's question.
+fn quality(params: &mut ImageParams, given: &Given) -> Result<(), Fault> {
+    let text = given.value.as_str().unwrap_or_default();
+    let (quality, tier) = (Quality::from_name(text), text.parse().ok());
+    if quality.is_none() && tier.is_none() {
+        return Err(
+            given.wrong("Expected 'auto', or one of the model's qualities as GET /v1/models lists them.")
+        );
+    }
+    params.request.quality = quality;
+    params.request.quality_tier = tier;
     Ok(())
 }
 

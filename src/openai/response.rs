@@ -19,7 +19,7 @@ pub struct Answer {
     pub errors: Vec<ImageFault>,
     /// Of the pictures as handed over.
     pub size: Option<Pixels>,
-    /// Effective values, as are the next two.
+    /// Effective values, as are the next two. `auto` is left out: the model has no qualities, or chose by itself.
     pub quality: Quality,
     pub background: Background,
     pub output_format: Format,
@@ -120,7 +120,7 @@ impl Answer {
         Rest {
             background: self.background.name(),
             output_format: self.output_format.name(),
-            quality: self.quality.name(),
+            quality: (self.quality != Quality::Auto).then(|| self.quality.name()),
             size: self.size.map(|size| size.to_string()),
             usage: UsageBody {
                 output_tokens_details: Some(Details { image_tokens: self.usage.output, text_tokens: 0 }),
@@ -135,7 +135,8 @@ impl Answer {
 struct Rest<'a> {
     background: &'static str,
     output_format: &'static str,
-    quality: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quality: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<String>,
     usage: UsageBody,
@@ -207,6 +208,12 @@ mod tests {
 
     fn read(answer: &Answer) -> Value {
         serde_json::from_str(&written(answer)).unwrap()
+    }
+
+    #[test]
+    fn a_quality_that_nobody_chose_is_left_out() {
+        let body = read(&Answer { quality: Quality::Auto, ..answer(Vec::new()) });
+        assert_eq!((body.get("quality"), &body["background"]), (None, &json!("opaque")));
     }
 
     #[test]

@@ -6,13 +6,13 @@ use tokio::time::Instant;
 use super::World;
 use super::answer::{Answer, ok};
 use super::billing::{credits as in_credits, micro};
-use super::order::MODELS;
+use super::order;
 
 /// `GET /v1/models`.
 pub(super) fn models() -> Answer {
     let model =
-        |id: &&str| json!({"id": id, "object": "model", "created": 1_757_156_493, "owned_by": "evolink"});
-    let data: Vec<Value> = MODELS.iter().map(model).collect();
+        |id: &str| json!({"id": id, "object": "model", "created": 1_757_156_493, "owned_by": "evolink"});
+    let data: Vec<Value> = order::models().map(model).collect();
     ok(&json!({"object": "list", "data": data}))
 }
 

@@ -25,6 +25,7 @@ mod heads;
 mod keys;
 mod links;
 mod looks;
+mod models;
 mod observed;
 mod pictures;
 mod repeats;

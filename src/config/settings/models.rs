@@ -1,13 +1,12 @@
-//! `models` and `pricing`: names, aliases with their own defaults, rows of the catalog, prices.
+//! `models` and `pricing`: names, aliases with their own defaults, prices.
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use super::catalog::CatalogRow;
 use crate::config::amount::Amount;
 use crate::config::macros::{choices, settings};
-use crate::config::setting::{Reader, Setting};
-use crate::config::shown::{Secrets, Shown};
 use crate::image::{Background, Format, Quality, Tier};
 
 /// The model behind the aliases shipped.
@@ -124,31 +123,6 @@ choices!(@setting Background {
     Background::Transparent => "transparent"
 });
 choices!(@setting Format { Format::Png => "png", Format::Jpeg => "jpeg", Format::Webp => "webp" });
-
-/// A row of the catalog as written; its columns are the catalog's matter.
-#[derive(Debug, Clone)]
-pub struct CatalogRow {
-    /// The model's id.
-    pub id: String,
-    /// All columns, `id` included.
-    pub columns: Map<String, Value>,
-}
-
-impl Setting for CatalogRow {
-    fn read(value: &Value, reader: &mut Reader<'_>) -> Option<Self> {
-        let columns = Map::read(value, reader)?;
-        let id = reader.field::<String>(&columns, "id", None)?;
-        Some(Self { id, columns })
-    }
-
-    fn schema() -> Value {
-        json!({"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]})
-    }
-
-    fn shown(&self, secrets: Secrets) -> Shown {
-        self.columns.shown(secrets)
-    }
-}
 
 settings! {
     /// What things cost.

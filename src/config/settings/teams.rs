@@ -69,7 +69,7 @@ settings! {
         /// The best quality allowed.
         max_quality: Option<Quality> = None,
         /// The largest resolution allowed. `auto` counts as 1K.
-        max_resolution: Option<Tier> = None,
+        max_resolution: Option<MaxResolution> = None,
         /// Budgets; every one must have room. A team's list replaces the default list.
         budgets: Option<Vec<Budget>> = None,
     }
@@ -125,6 +125,26 @@ choices! {
         Week = "week",
         Month = "month",
         Total = "total",
+    }
+}
+
+choices! {
+    /// The steps of `limits.max_resolution`.
+    pub enum MaxResolution {
+        K1 = "1K",
+        K2 = "2K",
+        K4 = "4K",
+    }
+}
+
+impl MaxResolution {
+    /// The tier that a picture may count as at most, as [`crate::image::Pixels::tier`] counts.
+    pub const fn tier(self) -> Tier {
+        match self {
+            Self::K1 => Tier::K1,
+            Self::K2 => Tier::K2,
+            Self::K4 => Tier::K4,
+        }
     }
 }
 

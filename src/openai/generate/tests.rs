@@ -137,7 +137,7 @@ fn refusals_are_worded_as_openai_words_them() {
         message("mask_url", json!("a.png")),
     ].join("\n"), @r"
     Invalid value: 'large'. Supported values are: 'auto', a ratio such as '16:9', or 'WIDTHxHEIGHT' such as '1024x1024'.
-    Invalid value: 'best'. Supported values are: 'auto', 'standard', 'low', 'medium', 'high', 'hd', 'xhigh', and 'max'.
+    Invalid value: 'best'. Expected 'auto', or one of the model's qualities as GET /v1/models lists them.
     Invalid value: 'svg'. Supported values are: 'png', 'jpeg', and 'webp'.
     Invalid value: 'file'. Supported values are: 'url' and 'b64_json'.
     Invalid value: 11. Expected an integer from 1 to 10.

@@ -42,6 +42,23 @@ async fn check_tells_all_problems_at_once_with_their_paths() {
 }
 
 #[tokio::test]
+async fn check_and_serve_refuse_a_row_of_the_catalog_whose_columns_do_not_go_together() {
+    let folder = Folder::new();
+    let bad = "models: {catalog: [{id: krea-2-turbo, default_resolution: 4K}, {id: a, like: b}]}";
+    let file = folder.write("bad.yaml", bad);
+    for command in ["check", "serve"] {
+        let mut binary = binary(&folder);
+        let ran = run(binary.args([command, "--config"]).arg(&file).env("EVOLINK_API_KEY", "k")).await;
+        assert_ne!(ran.code, Some(0), "{command}");
+        for path in ["models.catalog[0].default_resolution: must be one of", "models.catalog[1].like: `b`"] {
+            assert!(ran.err.contains(path), "{command}: {path} is missing:\n{}", ran.err);
+        }
+    }
+    let ran = run(binary(&folder).args(["check", "--config"]).arg(&file).env("EVOLINK_API_KEY", "k")).await;
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));
+}
+
+#[tokio::test]
 async fn check_says_which_file_cannot_be_read() {
     let folder = Folder::new();
     let ran =

@@ -104,7 +104,7 @@ fn load(reload: &Reload) -> Loaded {
 }
 
 fn checks() -> Checks {
-    let known_models = Catalog::model_ids().iter().map(|id| (*id).to_owned()).collect();
+    let known_models = Catalog::model_ids();
     Checks { known_models, allow_missing_secrets: false }
 }
 
