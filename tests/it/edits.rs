@@ -82,6 +82,8 @@ async fn a_mask_of_another_size_is_an_invalid_image() {
         FormBody::small("a hat").file("image", &form::png(512, 512, 1)).file("mask", &form::mask(256, 512));
     let answer = house.edit(form).await;
     answer.is_error(400, "invalid_request_error", "invalid_image", false);
+    assert_eq!(answer.error("param"), "mask");
+    house.has_tasks(0);
     house.finish_uploads().await;
 }
 
@@ -168,4 +170,18 @@ async fn azures_path_takes_forms_too() {
     let request = request.header("content-type", FormBody::media_type()).body(form.into_bytes());
     house.send(request).await.picture();
     house.finish_uploads().await;
+}
+
+#[tokio::test]
+async fn a_model_that_takes_no_pictures_says_which_do() {
+    let house = Harness::start().await;
+    for path in [EDITS, VARIATIONS] {
+        let form = FormBody::default().text("prompt", "x").text("model", "z-image-turbo");
+        let answer = house.send(house.form(path, form.file("image", &form::png(512, 512, 1)))).await;
+        answer.is_error(400, "invalid_request_error", "invalid_value", false);
+        assert_eq!(answer.error("param"), "image");
+        assert!(answer.error("message").contains("takes no pictures"), "{}", answer.text());
+    }
+    house.has_tasks(0);
+    house.finish().await;
 }
