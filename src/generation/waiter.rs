@@ -25,7 +25,7 @@ impl Waiter {
         Self { house, generation, since: Instant::now(), joined, answered: false }
     }
 
-    pub fn generation(&self) -> &Generation {
+    pub fn generation(&self) -> &Arc<Generation> {
         &self.generation
     }
 

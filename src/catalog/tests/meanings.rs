@@ -197,7 +197,7 @@ fn own_parameters_pass_where_the_model_has_them_and_are_named_where_not() {
     assert_eq!(
         ignored,
         [
-            "model_params.a_b__",
+            "model_params.a,b",
             "model_params.foo",
             "negative_prompt",
             "nsfw_check",

@@ -3,6 +3,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::server::respond::Outcome;
+
 /// The team that a request was charged to; in an answer's extensions.
 #[derive(Debug, Clone)]
 pub struct TeamLabel(pub Arc<str>);
@@ -19,6 +21,7 @@ struct Notes {
     team: OnceLock<Arc<str>>,
     cache: OnceLock<&'static str>,
     waited: OnceLock<Duration>,
+    late: OnceLock<Outcome>,
 }
 
 impl Trail {
@@ -34,6 +37,15 @@ impl Trail {
     /// The time spent waiting for upstream; the rest is the gateway's own.
     pub fn set_waited(&self, waited: Duration) {
         self.0.waited.get_or_init(|| waited);
+    }
+
+    /// A failure that came after the answer's head: what the head says is not how the request ended.
+    pub fn set_late(&self, failure: Outcome) {
+        self.0.late.get_or_init(|| failure);
+    }
+
+    pub(super) fn late(&self) -> Option<&Outcome> {
+        self.0.late.get()
     }
 
     pub(super) fn team(&self) -> Option<&str> {
