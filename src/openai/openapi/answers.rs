@@ -58,6 +58,7 @@ pub(super) fn schemas() -> Value {
             "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": schema("Model")}},
             "required": ["object", "data"],
         },
+        "StreamEvent": stream_event(),
         "CompletedEvent": completed_event(),
         "ErrorEvent": error_event(),
         "Error": error(),
@@ -216,6 +217,19 @@ fn inputs() -> Value {
 fn all_of(members: &Value) -> Value {
     let names: Vec<&String> = members.as_object().into_iter().flat_map(Map::keys).collect();
     json!({"type": "object", "properties": members, "required": names})
+}
+
+fn stream_event() -> Value {
+    let data = json!({"anyOf": [schema("CompletedEvent"), schema("ErrorEvent")]});
+    json!({
+        "type": "object",
+        "description": "One event of a stream, which has comments and then a single one.",
+        "properties": {
+            "event": {"enum": ["image_generation.completed", "image_edit.completed", "error"]},
+            "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": data},
+        },
+        "required": ["event", "data"],
+    })
 }
 
 fn completed_event() -> Value {

@@ -22,9 +22,13 @@ pub(super) fn edit() -> Value {
     properties.insert("image".to_owned(), one_or_more);
     properties.insert("mask".to_owned(), json!({"anyOf": [reference(), {"type": "null"}]}));
     let mut body = object(properties, &["prompt"]);
-    body["anyOf"] =
-        ["images", "image", "image_urls"].into_iter().map(|name| json!({"required": [name]})).collect();
+    body["anyOf"] = ["images", "image", "image_urls"].into_iter().map(given).collect();
     body
+}
+
+/// That a member is there and has something in it.
+fn given(name: &str) -> Value {
+    json!({"required": [name], "properties": {name: {"not": {"enum": [null, []]}}}})
 }
 
 /// The form of an edit. Pictures may stand in `image`, `image[]`, `images`, `images[]` or `image[0]` and so on.
@@ -39,8 +43,7 @@ pub(super) fn edit_form() -> Value {
     let mask = "A PNG of the first picture's size; where it is transparent, the picture is made anew.";
     properties.insert("mask".to_owned(), file(mask));
     let mut form = object(properties, &["prompt"]);
-    form["anyOf"] =
-        ["image", "image[]", "image_urls"].into_iter().map(|name| json!({"required": [name]})).collect();
+    form["anyOf"] = ["image", "image[]", "image_urls"].into_iter().map(given).collect();
     form
 }
 

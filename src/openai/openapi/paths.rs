@@ -80,9 +80,7 @@ fn variations() -> Value {
 fn pictures(id: &str, summary: &str, parameters: Vec<Value>, body: Value, streams: bool) -> Value {
     let mut content = json!({"application/json": {"schema": schema("ImagesResponse")}});
     if streams {
-        let events =
-            "Comments, then one `CompletedEvent` or `ErrorEvent`, each as `event:` and `data:` line.";
-        content["text/event-stream"] = json!({"schema": {"type": "string", "description": events}});
+        content["text/event-stream"] = json!({"schema": schema("StreamEvent")});
     }
     let done = json!({"description": "The pictures.", "headers": headers(OF_PICTURES), "content": content});
     let mut responses = failures::responses(Met::Image);

@@ -2,7 +2,11 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::fault::{Fault, FaultKind};
-use crate::openai::{error_body, parameter_names, parse_generation};
+use crate::image::{Background, Format, Pixels, Quality};
+use crate::openai::{
+    Answer, AnswerImage, Content, GenerationState, ImageFault, Part, StreamKind, Usage, deletion_body,
+    error_body, error_event, parameter_names, parse_generation,
+};
 
 fn document() -> Value {
     openapi_document("1.2.3")
@@ -137,4 +141,54 @@ fn operations_have_names_of_their_own() {
     let names: Vec<_> = operations.filter_map(|operation| operation["operationId"].as_str()).collect();
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
     assert!(names.len() > 9);
+}
+
+/// Every member of `body` is in the schema, and every member that the schema requires is in `body`.
+fn conforms(body: &[u8], name: &str) {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let schema = &document()["components"]["schemas"][name];
+    assert!(keys(&body).is_subset(&keys(&schema["properties"])), "{name}: {body}");
+    for required in schema["required"].as_array().unwrap() {
+        assert!(body.get(required.as_str().unwrap()).is_some(), "{name}: {required}: {body}");
+    }
+}
+
+#[test]
+fn states_and_deletions_are_as_described() {
+    let state = GenerationState { id: "gen_1".into(), created: 7, state: "running", progress: 40 };
+    conforms(&state.body(), "Generation");
+    conforms(&deletion_body("gen_1"), "DeletedGeneration");
+}
+
+#[test]
+fn answers_and_their_streams_are_as_described() {
+    let image = AnswerImage { content: Content::Url("https://example.com/a.png".into()) };
+    let fault = ImageFault { index: 1, code: "service_error".into(), message: "It failed.".into() };
+    let answer = Answer {
+        created: 1,
+        images: vec![image],
+        errors: vec![fault],
+        size: Some(Pixels::new(1024, 1024)),
+        quality: Quality::Low,
+        background: Background::Opaque,
+        output_format: Format::Png,
+        usage: Usage { input_text: 1, input_image: 2, output: 3 },
+    };
+    let written = |parts: Vec<Part>| -> Vec<u8> {
+        let text = |part| match part {
+            Part::Text(text) => text,
+            Part::Base64(_) => panic!("a link was asked for"),
+        };
+        parts.into_iter().flat_map(text).collect()
+    };
+    conforms(&written(answer.parts()), "ImagesResponse");
+    for event in [
+        written(answer.completed_event(StreamKind::Edit)),
+        error_event(&Fault::new(FaultKind::Internal, "x")),
+    ] {
+        let text = String::from_utf8(event).unwrap();
+        let (name, data) = text.trim_end().split_once("\ndata: ").unwrap();
+        let schema = if name == "event: error" { "ErrorEvent" } else { "CompletedEvent" };
+        conforms(data.as_bytes(), schema);
+    }
 }

@@ -127,7 +127,7 @@ export class Stack {
       ...base,
       apiKey: TEAM_KEY,
       fetch: (url, init) => {
-        sent.push({ url, init });
+        if (`${url}`.startsWith('http')) sent.push({ url, init }); // forms begin with a try at `data:,`
         return fetch(url, init);
       },
       ...options,

@@ -165,11 +165,11 @@ class Stack:
             time.sleep(0.05)
         return False
 
-    def requests(self, route: str, status: int) -> int:
-        """How many requests of this route the gateway has answered so, by its own count."""
+    def requests(self, status: int, route: str = "") -> int:
+        """How many requests (of this route) the gateway has answered so, by its own count."""
         lines = httpx.get(f"{self.admin}/metrics", timeout=10, trust_env=False).text.splitlines()
         counted = [line for line in lines if line.startswith("evolink_gateway_requests_total{")]
-        labels = (f'route="{route}"', f'status="{status}"')
+        labels = (f'route="{route}', f'status="{status}"')
         return sum(int(float(line.rsplit(" ", 1)[1])) for line in counted if all(label in line for label in labels))
 
     def stop(self) -> None:

@@ -81,7 +81,7 @@ BAD_FIELDS = {
 @pytest.mark.parametrize("parameters, param", BAD_FIELDS.values(), ids=BAD_FIELDS.keys())
 def test_a_bad_field_of_the_form_is_named(client, sent, stack, prompt, parameters, param):
     with pytest.raises(openai.BadRequestError) as caught:
-        edit(client, prompt, drawn("red"), **parameters)
+        edit(client, **{"prompt": prompt, "image": drawn("red"), **parameters})
     assert_error(caught.value, 400, "invalid_value", param, INVALID)
     assert len(sent) == 1
     assert stack.tasks(prompt) == []
@@ -101,11 +101,11 @@ def test_a_missing_prompt_is_named(raw):
 
 @pytest.mark.parametrize("size", [BIG, HUGE], ids=["above the model's limit", "above the gateway's limit"])
 def test_an_upload_that_is_too_large_is_refused_once_and_the_answer_arrives(client, sent, stack, prompt, size):
-    before = stack.requests(EDITS, 413)
+    before = stack.requests(413, EDITS)
     with pytest.raises(openai.APIStatusError) as caught:
         edit(client, prompt, io.BytesIO(drawn("red").ljust(size, b"\0")))
     assert_error(caught.value, 413, "request_too_large", caught.value.param, INVALID)
-    assert (len(sent), stack.requests(EDITS, 413) - before) == (1, 1)
+    assert (len(sent), stack.requests(413, EDITS) - before) == (1, 1)
     assert stack.tasks(prompt) == []
 
 
