@@ -44,8 +44,16 @@ fn schema(name: &str) -> Value {
 
 /// References to the document's headers of these names.
 fn headers(names: &[&str]) -> Value {
-    let named = |name: &&str| ((*name).to_owned(), json!({"$ref": format!("#/components/headers/{name}")}));
-    Value::Object(names.iter().map(named).collect())
+    let reference = |name: &&str| json!({"$ref": format!("#/components/headers/{name}")});
+    Value::Object(names.iter().map(|name| ((*name).to_owned(), reference(name))).collect())
+}
+
+/// The object with one more member, or with another value of it.
+fn with(mut object: Value, name: &str, value: &Value) -> Value {
+    if let Value::Object(members) = &mut object {
+        members.insert(name.to_owned(), value.clone());
+    }
+    object
 }
 
 #[cfg(test)]

@@ -19,6 +19,11 @@ fn routed() -> BTreeSet<String> {
     routes.map(|path| path.replace("{*", "{")).collect()
 }
 
+async fn document(house: &Harness) -> Value {
+    let answer = house.http.get(house.url("/openapi.json")).send().await.expect("an answer");
+    serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON")
+}
+
 fn described(document: &Value) -> Vec<(String, BTreeSet<String>)> {
     let paths = document["paths"].as_object().expect("paths");
     let methods = |path: &Value| {
@@ -41,11 +46,29 @@ async fn the_description_is_there_without_a_key() {
 }
 
 #[tokio::test]
+async fn every_model_has_the_members_that_are_described_and_no_others() {
+    let house = Harness::start().await;
+    let document = document(&house).await;
+    let schema = &document["components"]["schemas"]["Model"];
+    let described: BTreeSet<_> =
+        schema["properties"].as_object().expect("properties").keys().cloned().collect();
+    let list = house.send(house.ask(Method::GET, "/v1/models")).await.json();
+    let models = list["data"].as_array().expect("models");
+    assert!(!models.is_empty());
+    for model in models {
+        let members: BTreeSet<_> = model.as_object().expect("members").keys().cloned().collect();
+        assert!(members.is_subset(&described), "{model}");
+        for required in schema["required"].as_array().expect("names") {
+            assert!(members.contains(required.as_str().expect("a name")), "{required}: {model}");
+        }
+    }
+    house.finish().await;
+}
+
+#[tokio::test]
 async fn every_route_is_described_and_every_description_is_a_route() {
     let house = Harness::start().await;
-    let answer = house.http.get(house.url("/openapi.json")).send().await.expect("an answer");
-    let document: Value = serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON");
-    let described = described(&document);
+    let described = described(&document(&house).await);
     let paths: BTreeSet<_> = described.iter().map(|(path, _)| path.clone()).collect();
     assert_eq!(paths, routed());
     for (path, methods) in described {

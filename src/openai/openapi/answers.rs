@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::failures;
 use super::parameters::or_null;
-use super::schema;
+use super::{schema, with};
 use crate::image::{Background, Format, Quality};
 
 /// Qualities that a picture can have: the other names stand for one of them.
@@ -185,10 +185,8 @@ fn model() -> Value {
         "mask": {"type": "boolean"},
         "parameters": {"type": "array", "items": own, "description": "Evolink's own, of this model."},
     });
-    let mut model = all_of(&members);
-    model["properties"]["alias_of"] =
-        json!({"type": "string", "description": "The model that an alias stands for."});
-    model
+    let alias_of = json!({"type": "string", "description": "The model that an alias stands for."});
+    with(all_of(&members), "properties", &with(members, "alias_of", &alias_of))
 }
 
 fn sizes() -> Value {

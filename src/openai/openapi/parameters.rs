@@ -2,15 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::params::{REFERENCES_MAX, parameter_names};
+use super::with;
 use crate::image::{Background, COUNT_MAX, Format, Quality, Tier};
+use crate::openai::params::{REFERENCES_MAX, parameter_names};
 
 /// Characters of the longest prompt that any model takes.
 const PROMPT_MAX: u32 = 32_000;
 
 /// The body of a generation.
 pub(super) fn generation() -> Value {
-    object(properties(or_null), &["prompt"])
+    object(&properties(or_null), &["prompt"])
 }
 
 /// The body of an edit in JSON. Pictures may stand in any of three members.
@@ -21,14 +22,14 @@ pub(super) fn edit() -> Value {
     properties.insert("images".to_owned(), or_null(list));
     properties.insert("image".to_owned(), one_or_more);
     properties.insert("mask".to_owned(), json!({"anyOf": [reference(), {"type": "null"}]}));
-    let mut body = object(properties, &["prompt"]);
-    body["anyOf"] = ["images", "image", "image_urls"].into_iter().map(given).collect();
-    body
+    with_any(&object(&properties, &["prompt"]), &["images", "image", "image_urls"])
 }
 
-/// That a member is there and has something in it.
-fn given(name: &str) -> Value {
-    json!({"required": [name], "properties": {name: {"not": {"enum": [null, []]}}}})
+/// The object, in which one of these members must be there and have something in it.
+fn with_any(object: &Value, names: &[&str]) -> Value {
+    let given =
+        |name: &&str| json!({"required": [name], "properties": {*name: {"not": {"enum": [null, []]}}}});
+    with(object.clone(), "anyOf", &names.iter().map(given).collect())
 }
 
 /// The form of an edit. Pictures may stand in `image`, `image[]`, `images`, `images[]` or `image[0]` and so on.
@@ -42,9 +43,7 @@ pub(super) fn edit_form() -> Value {
     properties.insert("image[]".to_owned(), list);
     let mask = "A PNG of the first picture's size; where it is transparent, the picture is made anew.";
     properties.insert("mask".to_owned(), file(mask));
-    let mut form = object(properties, &["prompt"]);
-    form["anyOf"] = ["image", "image[]", "image_urls"].into_iter().map(given).collect();
-    form
+    with_any(&object(&properties, &["prompt"]), &["image", "image[]", "image_urls"])
 }
 
 /// The form of a variation.
@@ -53,10 +52,10 @@ pub(super) fn variation_form() -> Value {
     let mut properties: Map<_, _> =
         names.into_iter().map(|name| (name.to_owned(), parameter(name).unwrap_or_default())).collect();
     properties.insert("image".to_owned(), file("The picture: PNG, JPEG or WebP."));
-    object(properties, &["image"])
+    object(&properties, &["image"])
 }
 
-fn object(properties: Map<String, Value>, required: &[&str]) -> Value {
+fn object(properties: &Map<String, Value>, required: &[&str]) -> Value {
     json!({"type": "object", "properties": properties, "required": required})
 }
 
@@ -145,8 +144,8 @@ fn file(description: &str) -> Value {
 
 /// The same, or null, which is as if it were absent.
 pub(super) fn or_null(mut schema: Value) -> Value {
-    if let Some(kind) = schema.get("type").cloned() {
-        schema["type"] = json!([kind, "null"]);
+    if let Some(kind) = schema.get_mut("type") {
+        *kind = json!([kind, "null"]);
     }
     if let Some(Value::Array(names)) = schema.get_mut("enum") {
         names.push(Value::Null);

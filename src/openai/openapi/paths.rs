@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::failures::{self, Met};
-use super::{headers, parameters, schema};
+use super::{headers, parameters, schema, with};
 
 /// Headers of answers with pictures.
 const OF_PICTURES: &[&str] = &[
@@ -23,15 +23,15 @@ const OF_PICTURES: &[&str] = &[
 pub(super) fn all() -> Value {
     let id = "/v1/images/generations/{id}";
     json!({
-        "/v1/images/generations": {"post": generations("createImage", vec![prefer()])},
-        "/v1/images/edits": {"post": edits("createImageEdit", vec![prefer()])},
+        "/v1/images/generations": {"post": generations("createImage", &[prefer()])},
+        "/v1/images/edits": {"post": edits("createImageEdit", &[prefer()])},
         "/v1/images/variations": {"post": variations()},
         id: {"get": look(), "delete": detach(), "parameters": [path_parameter("id", "`gen_…`")]},
         "/v1/models": {"get": models()},
         "/v1/models/{id}": {"get": one_model(), "parameters": [path_parameter("id", "A model or an alias.")]},
         "/openai/deployments/{model}/images/generations":
-            {"post": generations("createDeployedImage", deployed())},
-        "/openai/deployments/{model}/images/edits": {"post": edits("createDeployedImageEdit", deployed())},
+            {"post": generations("createDeployedImage", &deployed())},
+        "/openai/deployments/{model}/images/edits": {"post": edits("createDeployedImageEdit", &deployed())},
         "/healthz": {"get": healthz()},
         "/openapi.json": {"get": this_document()},
     })
@@ -53,35 +53,34 @@ fn prefer() -> Value {
 }
 
 /// What Azure's clients send: the model in the path, and a version that is not looked at.
-fn deployed() -> Vec<Value> {
+fn deployed() -> [Value; 3] {
     let version = json!({"name": "api-version", "in": "query", "schema": {"type": "string"}});
-    vec![path_parameter("model", "A model or an alias; it counts, not the body's."), version, prefer()]
+    [path_parameter("model", "A model or an alias; it counts, not the body's."), version, prefer()]
 }
 
-fn generations(id: &str, parameters: Vec<Value>) -> Value {
+fn generations(id: &str, parameters: &[Value]) -> Value {
     let body = json!({"application/json": {"schema": parameters::generation()}});
-    pictures(id, "Makes pictures.", parameters, body, true)
+    pictures(id, "Makes pictures.", parameters, &body, true)
 }
 
-fn edits(id: &str, parameters: Vec<Value>) -> Value {
+fn edits(id: &str, parameters: &[Value]) -> Value {
     let body = json!({
         "application/json": {"schema": parameters::edit()},
         "multipart/form-data": {"schema": parameters::edit_form()},
     });
-    pictures(id, "Makes pictures after those that are sent along.", parameters, body, true)
+    pictures(id, "Makes pictures after those that are sent along.", parameters, &body, true)
 }
 
 fn variations() -> Value {
     let body = json!({"multipart/form-data": {"schema": parameters::variation_form()}});
-    pictures("createImageVariation", "Makes variations of a picture.", vec![prefer()], body, false)
+    pictures("createImageVariation", "Makes variations of a picture.", &[prefer()], &body, false)
 }
 
 /// An operation that makes pictures.
-fn pictures(id: &str, summary: &str, parameters: Vec<Value>, body: Value, streams: bool) -> Value {
-    let mut content = json!({"application/json": {"schema": schema("ImagesResponse")}});
-    if streams {
-        content["text/event-stream"] = json!({"schema": schema("StreamEvent")});
-    }
+fn pictures(id: &str, summary: &str, parameters: &[Value], body: &Value, streams: bool) -> Value {
+    let content = json!({"application/json": {"schema": schema("ImagesResponse")}});
+    let events = json!({"schema": schema("StreamEvent")});
+    let content = if streams { with(content, "text/event-stream", &events) } else { content };
     let done = json!({"description": "The pictures.", "headers": headers(OF_PICTURES), "content": content});
     let mut responses = failures::responses(Met::Image);
     responses.insert("200".to_owned(), done);
@@ -121,18 +120,16 @@ fn look() -> Value {
     responses.insert("200".to_owned(), done);
     responses.insert("202".to_owned(), promised());
     let summary = "A generation by its id: where it stands, its pictures or its failure.";
-    let mut look = operation("getGeneration", summary, responses);
-    look["parameters"] = json!([prefer()]);
-    look
+    with(operation("getGeneration", summary, &responses), "parameters", &json!([prefer()]))
 }
 
 fn detach() -> Value {
     let mut responses = failures::responses(Met::Detach);
-    responses.insert("200".to_owned(), answer("application/json", schema("DeletedGeneration")));
+    responses.insert("200".to_owned(), answer("application/json", &schema("DeletedGeneration")));
     operation(
         "leaveGeneration",
         "Leaves a generation; without anyone else it is cancelled if that can be.",
-        responses,
+        &responses,
     )
 }
 
@@ -146,23 +143,23 @@ fn one_model() -> Value {
 
 fn read(id: &str, summary: &str, met: Met, body: &str) -> Value {
     let mut responses = failures::responses(met);
-    responses.insert("200".to_owned(), answer("application/json", schema(body)));
-    operation(id, summary, responses)
+    responses.insert("200".to_owned(), answer("application/json", &schema(body)));
+    operation(id, summary, &responses)
 }
 
 fn healthz() -> Value {
     let mut responses = failures::responses(Met::Open);
-    responses.insert("200".to_owned(), answer("text/plain", json!({"type": "string"})));
-    open(operation("getHealth", "For load balancers.", responses))
+    responses.insert("200".to_owned(), answer("text/plain", &json!({"type": "string"})));
+    open(operation("getHealth", "For load balancers.", &responses))
 }
 
 fn this_document() -> Value {
     let mut responses = failures::responses(Met::Open);
-    responses.insert("200".to_owned(), answer("application/json", json!({"type": "object"})));
-    open(operation("getDescription", "This document.", responses))
+    responses.insert("200".to_owned(), answer("application/json", &json!({"type": "object"})));
+    open(operation("getDescription", "This document.", &responses))
 }
 
-fn answer(media_type: &str, schema: Value) -> Value {
+fn answer(media_type: &str, schema: &Value) -> Value {
     json!({
         "description": "The answer.",
         "headers": headers(&["x-request-id"]),
@@ -170,12 +167,11 @@ fn answer(media_type: &str, schema: Value) -> Value {
     })
 }
 
-fn operation(id: &str, summary: &str, responses: Map<String, Value>) -> Value {
+fn operation(id: &str, summary: &str, responses: &Map<String, Value>) -> Value {
     json!({"operationId": id, "summary": summary, "responses": responses})
 }
 
 /// The same without a key.
-fn open(mut operation: Value) -> Value {
-    operation["security"] = json!([]);
-    operation
+fn open(operation: Value) -> Value {
+    with(operation, "security", &json!([]))
 }

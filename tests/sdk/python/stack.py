@@ -102,6 +102,7 @@ class Stack:
         simulate = ["simulate", "--listen", "127.0.0.1:0", "--speed", speed, "--estimated-time", "0", "--seed", "7"]
         self.simulator = Process([*simulate, *flags], folder, "simulator")
         self.gateway: Process | None = None
+        self.http = httpx.Client(timeout=10, trust_env=False)
         try:
             self.upstream = self.simulator.wait_for(_simulator_url).rstrip("/")
             env = {"SIMULATOR_URL": self.upstream, "STATE_DIR": str(folder / "state")}
@@ -120,7 +121,7 @@ class Stack:
 
     def ledger(self) -> list[dict]:
         """All tasks upstream has taken, by anybody."""
-        return httpx.get(f"{self.upstream}/_simulator/ledger", timeout=10, trust_env=False).json()["tasks"]
+        return self.http.get(f"{self.upstream}/_simulator/ledger").json()["tasks"]
 
     def tasks(self, prompt: str) -> list[dict]:
         """The tasks upstream has taken for this prompt."""
@@ -148,7 +149,7 @@ class Stack:
         """The reference pictures, in order, and the mask that upstream was given for this task."""
 
         def fetched(url: str) -> bytes:
-            answer = httpx.get(url, timeout=10, trust_env=False)
+            answer = self.http.get(url)
             assert answer.status_code == 200, f"{url}: {answer.status_code}"
             return answer.content
 
@@ -160,20 +161,21 @@ class Stack:
         """Whether this file of upstream's is gone soon."""
         deadline = time.monotonic() + TASK_DEADLINE_S
         while time.monotonic() < deadline:
-            if httpx.get(url, timeout=10, trust_env=False).status_code == 404:
+            if self.http.get(url).status_code == 404:
                 return True
             time.sleep(0.05)
         return False
 
     def requests(self, status: int, route: str = "") -> int:
         """How many requests (of this route) the gateway has answered so, by its own count."""
-        lines = httpx.get(f"{self.admin}/metrics", timeout=10, trust_env=False).text.splitlines()
+        lines = self.http.get(f"{self.admin}/metrics").text.splitlines()
         counted = [line for line in lines if line.startswith("evolink_gateway_requests_total{")]
         labels = (f'route="{route}', f'status="{status}"')
         return sum(int(float(line.rsplit(" ", 1)[1])) for line in counted if all(label in line for label in labels))
 
     def stop(self) -> None:
         """Ends both; a gateway that panicked or did not end well is an error."""
+        self.http.close()
         try:
             status = self.gateway.stop()
             log = self.gateway.err.read_text()

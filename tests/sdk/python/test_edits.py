@@ -73,7 +73,7 @@ def test_several_pictures_keep_their_order(client, stack, new_prompt):
 
 
 def test_sixteen_pictures_are_taken(client, stack, new_prompt):
-    prompt = new_prompt(SLOWLY)
+    prompt = new_prompt("[latency:2s]")
     pictures = [drawn(f"#{number:02x}8040") for number in range(16)]
     _, arrived, _ = edited(client, stack, prompt, pictures, size="1024x640")
     assert [digest(one) for one in arrived] == [digest(one) for one in pictures]
