@@ -59,6 +59,7 @@ pub struct MadeImage {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timing {
     pub queue: Duration,
+    /// The upload of its pictures included.
     pub create: Duration,
     pub wait: Duration,
 }

@@ -2,6 +2,7 @@
 
 mod by_id;
 pub(super) mod fake;
+mod simulated;
 
 use bytes::Bytes;
 

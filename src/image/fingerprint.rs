@@ -27,9 +27,13 @@ impl Fingerprint {
         encoder.text(prompt);
         encoder.members(parameters);
         encoder.length(references.len());
-        references.iter().for_each(|reference| encoder.reference(reference));
+        for reference in references {
+            encoder.reference(reference);
+        }
         encoder.length(mask.iter().len());
-        mask.iter().for_each(|mask| encoder.reference(mask));
+        if let Some(mask) = mask {
+            encoder.reference(mask);
+        }
         Self(encoder.0.finalize().into())
     }
 
