@@ -28,7 +28,7 @@ pub(super) async fn run(house: Arc<House>, generation: Arc<Generation>, inputs: 
     let standing = Standing::queued(&house.metrics);
     let leases = house.uploads.lease_all(&generation.audience, inputs).await;
     let queued = leases.as_ref().map_or(Duration::ZERO, Leases::queued);
-    let uploaded = began.elapsed() - queued;
+    let uploaded = began.elapsed().saturating_sub(queued);
     let links = leases.as_ref().map(Leases::links).map_err(Fault::clone);
     let images = (0..generation.plan().count).map(async |index| {
         let mut timing = Timing::default();

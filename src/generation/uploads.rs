@@ -78,7 +78,7 @@ struct Lease(Arc<Entry>);
 
 /// The uploaded pictures of a generation, held until this is dropped.
 pub(super) struct Leases {
-    leases: Vec<Lease>,
+    held: Vec<Lease>,
     queued: Duration,
     _holder: Option<OwnedSemaphorePermit>,
 }
@@ -117,8 +117,8 @@ impl Uploads {
         let queued = began.elapsed();
         // Not until the first failure: an upload cut short may leave a file that nobody deletes.
         let leases = join_all(inputs.into_iter().map(|input| self.lease(audience, input))).await;
-        let leases = leases.into_iter().collect::<Result<_, _>>()?;
-        Ok(Leases { leases, queued, _holder: holder })
+        let held = leases.into_iter().collect::<Result<_, _>>()?;
+        Ok(Leases { held, queued, _holder: holder })
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, Fault> {
@@ -152,7 +152,7 @@ impl Leases {
             let kept = entry.outcome.get()?.as_ref().ok()?;
             Some((entry.content, kept.file.url.clone()))
         };
-        self.leases.iter().filter_map(link).collect()
+        self.held.iter().filter_map(link).collect()
     }
 
     /// How long the generation waited for its turn.

@@ -175,9 +175,9 @@ async fn each_kind_of_unusable_bytes_has_its_words() {
 #[tokio::test]
 async fn what_a_phone_appends_to_its_pictures_is_not_minded() {
     let (_directory, spool) = spool();
-    let film = b"ftypmp42".repeat(50_000);
+    let appended = b"ftypmp42".repeat(50_000);
     for picture in [samples::encoded(Format::Jpeg, 31, 17), long_png(600_000)] {
-        let bytes = [picture, film.clone()].concat();
+        let bytes = [picture, appended.clone()].concat();
         let file = written(&spool, &bytes, 70_000).await.unwrap();
         assert_eq!(file.picture().content, ContentHash::of(&bytes));
     }
