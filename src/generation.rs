@@ -96,7 +96,7 @@ impl Generations {
     ) -> Self {
         let tasks = TaskTracker::new();
         Self(Arc::new(House {
-            uploads: Uploads::new(Arc::clone(&upstream), tasks.clone(), options.task_timeout),
+            uploads: Uploads::new(Arc::clone(&upstream), tasks.clone(), &options),
             canceller: Canceller::new(Arc::clone(&upstream)),
             upstream,
             fetcher,

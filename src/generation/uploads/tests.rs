@@ -187,6 +187,31 @@ async fn uploads_are_bounded_and_one_that_was_given_up_in_the_queue_is_left_to_w
 }
 
 #[tokio::test(start_paused = true)]
+async fn only_those_whose_turn_is_near_have_files_upstream() {
+    let bench = Bench::with(Options { max_tasks: 1, ..options() });
+    bench.script().tasks_take = [50 * SECOND].into();
+    let begin = |prompt: &str, text: &str| {
+        let file = [picture(text)];
+        bench.begin(&plan(prompt, 1, &file), &file)
+    };
+    let mut waiters = ["a fox", "a bear", "a hare", "a crow"].map(|text| begin(text, text));
+    let uploads = || bench.script().uploads.len();
+    after(40 * SECOND).await;
+    assert_eq!((uploads(), waiters[2].generation().state()), (2, State::Queued));
+    let [first, second, third, fourth] = &mut waiters;
+    assert!(first.finished(soon()).await.is_ok());
+    after(SECOND).await;
+    assert_eq!(uploads(), 3);
+    assert_eq!(fourth.finished(soon()).await.unwrap_err().code(), "concurrency_limit_exceeded");
+    let finished = second.finished(soon()).await.unwrap();
+    assert!(finished.timing.queue > 45 * SECOND, "{:?}", finished.timing);
+    let finished = third.finished(soon()).await.unwrap();
+    assert!(finished.timing.queue > 90 * SECOND && finished.timing.create < SECOND, "{:?}", finished.timing);
+    after(SECOND).await;
+    assert_eq!((uploads(), bench.script().deletions.len()), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_link_that_would_not_last_is_not_handed_on() {
     let bench = Bench::with(Options { task_timeout: 10 * MINUTE, ..options() });
     bench.script().life = Some(Duration::from_hours(1));
