@@ -161,6 +161,13 @@ impl Generations {
         true
     }
 
+    /// Waits until nothing is under way any more: every task seen to its end, every upload deleted. For the drain, when
+    /// no new generation can begin.
+    pub async fn settled(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.0.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }

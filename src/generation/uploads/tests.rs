@@ -147,7 +147,7 @@ async fn what_nobody_waits_for_is_not_uploaded() {
 async fn what_was_promised_is_uploaded() {
     let bench = Bench::new();
     let fox = [picture("a fox")];
-    bench.begin(&plan("in oil", 1, &fox), &fox).promise();
+    bench.begin(&plan("in oil", 1, &fox), &fox).promise(());
     after(MINUTE).await;
     let script = bench.script();
     assert_eq!((script.uploads.len(), script.creates.len(), script.deletions.len()), (1, 1, 1));
