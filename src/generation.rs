@@ -96,7 +96,7 @@ impl Generations {
     ) -> Self {
         let tasks = TaskTracker::new();
         Self(Arc::new(House {
-            uploads: Uploads::new(Arc::clone(&upstream), tasks.clone(), options.task_timeout),
+            uploads: Uploads::new(Arc::clone(&upstream), tasks.clone(), &options),
             canceller: Canceller::new(Arc::clone(&upstream)),
             upstream,
             fetcher,
@@ -159,6 +159,13 @@ impl Generations {
             self.0.tasks.spawn(async move { house.canceller.cancel_all(generation.running_tasks()).await });
         }
         true
+    }
+
+    /// Waits until nothing is under way any more: every task seen to its end, every upload deleted. For the drain, when
+    /// no new generation can begin.
+    pub async fn settled(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {

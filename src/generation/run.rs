@@ -10,7 +10,7 @@ use super::House;
 use super::create::create;
 use super::model::{Finished, Generation, ImageResult, MadeImage, Phase, Timing};
 use super::slots::Standing;
-use super::uploads::{self, nobody_waits};
+use super::uploads::{Leases, nobody_waits};
 use super::watch::{Ended, ImageProgress, Watched};
 use crate::evolink::{CreateBody, Task, TaskError, TaskStatus, UploadLinks, create_body, task_fault};
 use crate::fault::{Fault, FaultKind};
@@ -27,14 +27,14 @@ pub(super) async fn run(house: Arc<House>, generation: Arc<Generation>, inputs: 
     let began = Instant::now();
     let standing = Standing::queued(&house.metrics);
     let leases = house.uploads.lease_all(&generation.audience, inputs).await;
-    let uploaded = began.elapsed();
-    let links = leases.as_deref().map(uploads::links).map_err(Fault::clone);
+    let queued = leases.as_ref().map_or(Duration::ZERO, Leases::queued);
+    let uploaded = began.elapsed().saturating_sub(queued);
+    let links = leases.as_ref().map(Leases::links).map_err(Fault::clone);
     let images = (0..generation.plan().count).map(async |index| {
         let mut timing = Timing::default();
-        let body = links.as_ref().map_err(Fault::clone).and_then(|links| body(&generation, index, links));
-        let result = match body {
-            Ok(body) => image(&house, &generation, index, body, &standing, &mut timing).await,
-            Err(fault) => Err(fault),
+        let result = match &links {
+            Ok(links) => image(&house, &generation, index, links, &standing, &mut timing).await,
+            Err(fault) => Err(fault.clone()),
         };
         (result, timing)
     });
@@ -43,6 +43,7 @@ pub(super) async fn run(house: Arc<House>, generation: Arc<Generation>, inputs: 
     drop(leases);
     let longest = timings.into_iter().max_by_key(|timing| timing.queue + timing.create + timing.wait);
     let mut timing = longest.unwrap_or_default();
+    timing.queue += queued;
     timing.create += uploaded;
     let finished = Finished { created: house.clock.unix(), images, timing };
     report(&house, &generation, &finished, began.elapsed());
@@ -92,7 +93,7 @@ async fn image(
     house: &House,
     generation: &Generation,
     index: u8,
-    body: CreateBody,
+    links: &UploadLinks,
     standing: &Standing<'_>,
     timing: &mut Timing,
 ) -> ImageResult {
@@ -103,6 +104,8 @@ async fn image(
     };
     let slot = house.slots.take(standing).await?;
     timing.queue = lap();
+    // Not before there is a place: ten copies of a long prompt for each generation in the queue would be much.
+    let body = body(generation, index, links)?;
     if !generation.audience.may_buy() {
         return Err(nobody_waits());
     }

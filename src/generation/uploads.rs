@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
-use tokio::sync::{OnceCell, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
+use super::Options;
 use super::audience::Audience;
+use super::slots::no_slot;
 use crate::evolink::{
     CallError, FILE_QUOTA_FULL, FileId, Refusal, Upload, UploadLinks, UploadedFile, Upstream, upload_fault,
 };
@@ -23,6 +25,9 @@ use crate::media::InputFile;
 
 /// Uploads under way at once, all together; the others wait, at most one for each picture of a running generation.
 const UPLOADS_AT_ONCE_MAX: usize = 8;
+/// Generations that hold files upstream, for each task that may run: those under way, and as many with their pictures
+/// ready for a place. A longer queue would fill the account's quota of files with pictures whose turn may never come.
+const HOLDERS_PER_TASK: usize = 2;
 /// How often one picture is tried.
 const TRIES_MAX: u32 = 3;
 /// The first pause between tries; twice as long after the second.
@@ -48,6 +53,9 @@ struct Shelf {
     tasks: TaskTracker,
     places: Semaphore,
     deletions: Semaphore,
+    holders: Arc<Semaphore>,
+    /// Longest wait to be a holder.
+    queue_timeout: Duration,
     entries: Mutex<HashMap<ContentHash, Weak<Entry>>>,
     /// A link with less time left is not handed to another generation.
     life_min: Duration,
@@ -66,36 +74,59 @@ struct Kept {
 }
 
 /// An uploaded picture, held until this is dropped.
-pub(super) struct Lease(Arc<Entry>);
+struct Lease(Arc<Entry>);
+
+/// The uploaded pictures of a generation, held until this is dropped.
+pub(super) struct Leases {
+    held: Vec<Lease>,
+    queued: Duration,
+    _holder: Option<OwnedSemaphorePermit>,
+}
 
 /// Nobody wanted the generation any more when its turn came: nothing is known of its pictures.
 struct GivenUp;
 
 impl Uploads {
-    pub(super) fn new(upstream: Arc<dyn Upstream>, tasks: TaskTracker, task_timeout: Duration) -> Self {
+    pub(super) fn new(upstream: Arc<dyn Upstream>, tasks: TaskTracker, options: &Options) -> Self {
+        let holders = options.max_tasks.saturating_mul(HOLDERS_PER_TASK).min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Shelf {
             upstream,
             tasks,
             places: Semaphore::new(UPLOADS_AT_ONCE_MAX),
             deletions: Semaphore::new(DELETIONS_AT_ONCE_MAX),
+            holders: Arc::new(Semaphore::new(holders)),
+            queue_timeout: options.queue_timeout,
             entries: Mutex::default(),
-            life_min: task_timeout + LIFE_SPARE,
+            life_min: options.task_timeout + LIFE_SPARE,
         }))
     }
 
-    /// Uploads the pictures that nobody has uploaded yet, side by side. The files are let go one by one as they are
-    /// there.
+    /// Uploads the pictures that nobody has uploaded yet, side by side, when the generation's turn has come. The files
+    /// are let go one by one as they are there.
     ///
     /// # Errors
-    /// What the first failed upload means for the client; nothing was bought.
+    /// `NoSlot` when the turn did not come within `queue_timeout`; what the first failed upload means for the client.
+    /// Nothing was bought.
     pub(super) async fn lease_all(
         &self,
         audience: &Audience,
         inputs: Vec<InputFile>,
-    ) -> Result<Vec<Lease>, Fault> {
+    ) -> Result<Leases, Fault> {
+        let began = Instant::now();
+        let holder = if inputs.is_empty() { None } else { Some(self.turn().await?) };
+        let queued = began.elapsed();
         // Not until the first failure: an upload cut short may leave a file that nobody deletes.
         let leases = join_all(inputs.into_iter().map(|input| self.lease(audience, input))).await;
-        leases.into_iter().collect()
+        let held = leases.into_iter().collect::<Result<_, _>>()?;
+        Ok(Leases { held, queued, _holder: holder })
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        let turn = Arc::clone(&self.0.holders).acquire_owned();
+        match timeout(self.0.queue_timeout, turn).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(no_slot(self.0.queue_timeout)),
+        }
     }
 
     async fn lease(&self, audience: &Audience, input: InputFile) -> Result<Lease, Fault> {
@@ -114,13 +145,20 @@ pub(super) fn nobody_waits() -> Fault {
     Fault::new(FaultKind::Overloaded, "Nobody was waiting any more when the turn came.")
 }
 
-/// Where the leased pictures are, for the creates.
-pub(super) fn links(leases: &[Lease]) -> UploadLinks {
-    let link = |Lease(entry): &Lease| {
-        let kept = entry.outcome.get()?.as_ref().ok()?;
-        Some((entry.content, kept.file.url.clone()))
-    };
-    leases.iter().filter_map(link).collect()
+impl Leases {
+    /// Where the pictures are, for the creates.
+    pub(super) fn links(&self) -> UploadLinks {
+        let link = |Lease(entry): &Lease| {
+            let kept = entry.outcome.get()?.as_ref().ok()?;
+            Some((entry.content, kept.file.url.clone()))
+        };
+        self.held.iter().filter_map(link).collect()
+    }
+
+    /// How long the generation waited for its turn.
+    pub(super) const fn queued(&self) -> Duration {
+        self.queued
+    }
 }
 
 impl Shelf {

@@ -92,9 +92,16 @@ impl Waiter {
     }
 
     /// The client was answered with 202: it will come for the answer by the generation's id. Until then the generation
-    /// has its interest, and no repetition of the request is answered with it.
-    pub fn promise(self) {
+    /// has its interest, and no repetition of the request is answered with it. `kept` (the request's place among those
+    /// that wait) is dropped at the generation's end: what was promised is as much under way as what is waited for.
+    pub fn promise(self, kept: impl Send + 'static) {
         self.generation.audience.promise();
+        let mut phases = self.generation.subscribe();
+        self.house.tasks.spawn(async move {
+            // An error is the generation's end as well.
+            let _ = phases.wait_for(|phase| matches!(phase, Phase::Finished(_))).await;
+            drop(kept);
+        });
     }
 
     /// The client has the whole answer.

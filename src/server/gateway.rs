@@ -138,6 +138,11 @@ impl Gateway {
         self.metrics.config_reload(taken);
     }
 
+    /// Waits until no generation is under way.
+    pub async fn settled(&self) {
+        self.generations.settled().await;
+    }
+
     /// Sends away everyone who still waits.
     pub fn give_up(&self) {
         self.giving_up.cancel();

@@ -66,7 +66,7 @@ impl Manner {
     }
 }
 
-/// The answer if it comes in time, else a promise; the place to wait in is free then.
+/// The answer if it comes in time, else a promise.
 async fn defer(mut wait: Wait, preference: Preference, began: Instant) -> Response {
     let patience = preference.patience().filter(|patience| !patience.is_zero());
     let deadline = began + wait.gateway.deadline;
@@ -79,7 +79,7 @@ async fn defer(mut wait: Wait, preference: Preference, began: Instant) -> Respon
     } else {
         let mut response = accepted(wait.waiter.generation(), &wait.gateway.clock);
         head::tell_access(response.headers_mut(), wait.access);
-        wait.waiter.promise();
+        wait.waiter.promise(wait.place);
         response
     };
     head::tell_preference(response.headers_mut(), preference);

@@ -37,6 +37,19 @@ async fn polled(house: &Harness, path: &str) -> Answer {
 }
 
 #[tokio::test]
+async fn what_is_promised_counts_among_the_requests_that_wait() {
+    let house = Harness::with(json!({"server": {"max_waiting_per_team": 1}})).await;
+    let slow = || prefers(house.generation(small("a fox [latency:400ms]")), "respond-async");
+    let promised = house.send(slow()).await;
+    assert_eq!(promised.status, 202);
+    let refused = house.send(slow()).await;
+    refused.is_error(429, "rate_limit_error", "concurrency_limit_exceeded", true);
+    house.until_metrics("its end", |metrics| metrics.sum("waiting_requests", &[]) == 0.0).await;
+    assert_eq!(house.send(slow()).await.status, 202, "its place is free at its end");
+    house.finish().await;
+}
+
+#[tokio::test]
 async fn a_client_that_wants_no_wait_gets_a_202_at_once_and_the_picture_later() {
     let house = Harness::start().await;
     let mut body = small("a fox [latency:400ms]");
@@ -102,7 +115,7 @@ async fn a_promised_generation_is_bought_although_nobody_waits_and_nobody_else_g
         house.until("a task", |ledger| !ledger.tasks.is_empty()).await;
         let body = small("a fox");
         let accepted = promised(&house, body.clone()).await;
-        assert_eq!(house.metrics().await.sum("waiting_requests", &[]), 1.0, "its place is free again");
+        assert_eq!(house.metrics().await.sum("waiting_requests", &[]), 2.0, "what is promised counts");
         house.generate(body).await.picture();
         house.has_tasks(3);
         polled(&house, &path_of(&accepted)).await.picture();

@@ -17,7 +17,7 @@ async fn what_was_promised_is_made_without_a_waiter_and_found_by_its_id() {
     let waiter = bench.begin(&plan("a fox", 1, &[]), &[]);
     assert_eq!(waiter.generation().created_unix(), 1_800_000_000);
     let id = id_of(&waiter);
-    waiter.promise();
+    waiter.promise(());
     after(30 * SECOND).await;
     assert_eq!(bench.script().creates.len(), 1);
     assert!(bench.generations.find("other", &id).is_none() && bench.find("gen_unknown").is_none());
@@ -32,11 +32,11 @@ async fn what_was_promised_is_made_without_a_waiter_and_found_by_its_id() {
 async fn what_was_promised_answers_no_repetition() {
     let bench = Bench::new();
     let fox = plan("a fox", 1, &[]);
-    bench.begin(&fox, &[]).promise();
+    bench.begin(&fox, &[]).promise(());
     after(SECOND).await;
     let second = bench.begin(&fox, &[]);
     assert!(!second.joined(), "while it runs");
-    second.promise();
+    second.promise(());
     after(30 * SECOND).await;
     assert!(!bench.begin(&fox, &[]).joined(), "after its end");
     let orphan = plan("a bear", 1, &[]);
@@ -83,7 +83,7 @@ async fn what_is_taken_back_with_nobody_waiting_is_cancelled_upstream() {
     bench.script().tasks_take = [SECOND, 10 * MINUTE].into();
     let waiter = bench.begin(&plan("a fox", 3, &[]), &[]);
     let id = id_of(&waiter);
-    waiter.promise();
+    waiter.promise(());
     after(20 * SECOND).await;
     assert!(!bench.generations.detach("other", &id));
     assert!(bench.generations.detach("design", &id));
@@ -103,7 +103,7 @@ async fn a_cancel_that_upstream_refuses_leaves_the_task_watched_to_its_end() {
     bench.script().refuses_cancels = true;
     let waiter = bench.begin(&plan("a fox", 1, &[]), &[]);
     let id = id_of(&waiter);
-    waiter.promise();
+    waiter.promise(());
     after(SECOND).await;
     bench.generations.detach("design", &id);
     after(SECOND).await;
@@ -139,7 +139,7 @@ async fn what_is_taken_back_in_the_queue_buys_nothing() {
     after(SECOND).await;
     assert_eq!(second.generation().state(), State::Queued);
     let id = id_of(&second);
-    second.promise();
+    second.promise(());
     assert!(bench.generations.detach("design", &id));
     after(MINUTE).await;
     let script = bench.script();
@@ -151,7 +151,7 @@ async fn the_images_of_what_was_cancelled_that_wait_for_a_place_are_not_bought()
     let bench = Bench::with(Options { max_tasks: 1, ..options() });
     let waiter = bench.begin(&plan("a fox", 3, &[]), &[]);
     let id = id_of(&waiter);
-    waiter.promise();
+    waiter.promise(());
     after(SECOND).await;
     bench.generations.detach("design", &id);
     after(5 * MINUTE).await;
@@ -165,7 +165,7 @@ async fn a_create_under_way_when_it_is_taken_back_is_cancelled_once_its_task_is_
     bench.script().creates_take = 5 * SECOND;
     let waiter = bench.begin(&plan("a fox", 1, &[]), &[]);
     let id = id_of(&waiter);
-    waiter.promise();
+    waiter.promise(());
     after(SECOND).await;
     bench.generations.detach("design", &id);
     after(SECOND).await;

@@ -140,7 +140,7 @@ async fn what_is_taken_back_is_cancelled_and_refunded_upstream() {
     let bench = Bench::start().await;
     let waiter = bench.begin(&plan("a fox [latency:600s]", 1, &[]), Vec::new());
     let id = waiter.generation().id().to_string();
-    waiter.promise();
+    waiter.promise(());
     let done = async |what: &dyn Fn(&simulator::LedgerView) -> bool| {
         while !what(&bench.simulator.ledger()) {
             tokio::time::sleep(Duration::from_millis(10)).await;
