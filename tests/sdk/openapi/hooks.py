@@ -48,6 +48,8 @@ def with_pictures(body: dict) -> dict:
         body.pop("image_urls", None)  # together they could be too many
     if body.get("images"):
         body.pop("image", None)
+    if body.get("mask"):
+        body.pop("mask_url", None)
     if isinstance(body.get("image_urls"), list):
         body["image_urls"] = [LINK for _ in body["image_urls"]]
     return body
