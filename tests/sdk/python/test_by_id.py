@@ -115,9 +115,11 @@ def test_another_team_does_not_find_it(client, stack, sent, prompt):
     assert caught.value.code == "generation_not_found"
 
 
-def test_a_generation_may_be_left_alone(client, new_prompt):
+def test_a_generation_may_be_taken_back(client, new_prompt):
     path = path_of(promised(client, new_prompt("[latency:2s]")))
-    answer = client.delete(path, cast_to=object, options={"headers": {"Accept": "*/*"}})
-    assert answer is None or isinstance(answer, (dict, str))
-    with pytest.raises(openai.NotFoundError):
-        client.delete("/images/generations/gen_0190a5b4c1d27e3f8a9b0c1d2e3f4a5b", cast_to=object)
+    answer = client.delete(path, cast_to=object)
+    assert (answer["deleted"], path.endswith(answer["id"])) == (True, True)
+    for call in [client.get, client.delete]:
+        with pytest.raises(openai.NotFoundError) as caught:
+            call(path, cast_to=object)
+        assert caught.value.code == "generation_not_found"
