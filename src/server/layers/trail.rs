@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::RequestId;
 use crate::server::respond::Outcome;
 
 /// The team that a request was charged to; in an answer's extensions.
@@ -18,6 +19,7 @@ pub struct Trail(Arc<Notes>);
 
 #[derive(Debug, Default)]
 struct Notes {
+    request_id: OnceLock<RequestId>,
     team: OnceLock<Arc<str>>,
     cache: OnceLock<&'static str>,
     waited: OnceLock<Duration>,
@@ -25,6 +27,15 @@ struct Notes {
 }
 
 impl Trail {
+    pub(super) fn set_request_id(&self, id: RequestId) {
+        self.0.request_id.get_or_init(|| id);
+    }
+
+    /// For the log of what goes on after the request's own span: none outside the layers.
+    pub(in crate::server) fn request_id(&self) -> Option<RequestId> {
+        self.0.request_id.get().cloned()
+    }
+
     pub fn set_team(&self, team: Arc<str>) {
         self.0.team.get_or_init(|| team);
     }

@@ -7,7 +7,7 @@ use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::response::Response;
 use http::HeaderValue;
-use http::header::CONTENT_TYPE;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use tokio::time::{Instant, timeout_at};
 
 use crate::fault::{Fault, FaultKind, wording};
@@ -36,7 +36,10 @@ pub(in crate::server) async fn retrieve(visit: Visit, id: Id) -> Result<Response
     } else {
         answer_by(visit.began + patience, wait(visit, waiter)?).await
     };
-    head::tell_preference(response.headers_mut(), preference);
+    let headers = response.headers_mut();
+    head::tell_preference(headers, preference);
+    // The same URL says something else a moment later.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
