@@ -216,7 +216,8 @@ fn delivery(
         None => true,
         asked => asked == surface.delivered,
     };
-    let linkable = stored || (as_made && form.pixels.is_none());
+    let squeezed = form.compression.is_some_and(|compression| compression.percent() < 100);
+    let linkable = stored || (as_made && form.pixels.is_none() && !squeezed);
     match asked {
         Some(Delivery::Url) if !linkable => {
             let message = "A link can be given only to the picture as the model makes it, because this gateway does \

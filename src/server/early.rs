@@ -166,3 +166,6 @@ impl Live {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,9 +55,7 @@ impl Manner {
             }
             Self::Deferred(preference) => return defer(wait, preference, heard).await,
             Self::Keepalive(Keepalive { after, every }) => (Writing::Json, every, heard + after),
-            Self::Events(kind) => {
-                (Writing::Event(kind), patience.comment_every, heard + patience.early_end)
-            }
+            Self::Events(kind) => (Writing::Event(kind), patience.comment_every, heard + patience.early_end),
         };
         let mut early = Early::begin(wait, began + patience.wait_max);
         match early.ended_by(head_at).await {

@@ -27,11 +27,11 @@ struct Notes {
 }
 
 impl Trail {
-    pub(super) fn set_request_id(&self, id: RequestId) {
+    pub(in crate::server) fn set_request_id(&self, id: RequestId) {
         self.0.request_id.get_or_init(|| id);
     }
 
-    /// For the log of what goes on after the request's own span: none outside the layers.
+    /// For the log of what goes on behind the answer's head.
     pub(in crate::server) fn request_id(&self) -> Option<RequestId> {
         self.0.request_id.get().cloned()
     }
@@ -55,7 +55,7 @@ impl Trail {
         self.0.late.get_or_init(|| failure);
     }
 
-    pub(super) fn late(&self) -> Option<&Outcome> {
+    pub(in crate::server) fn late(&self) -> Option<&Outcome> {
         self.0.late.get()
     }
 

@@ -45,14 +45,8 @@ pub(in crate::server) async fn retrieve(visit: Visit, id: Id) -> Result<Response
 
 /// Takes the generation back. Who still waits for it gets its answer; it is not found any more.
 pub(in crate::server) async fn delete(visit: Visit, id: Id) -> Result<Response, Fault> {
-    let waiter = find(&visit, id)?;
-    let generation = Arc::clone(waiter.generation());
-    // Whoever waits keeps upstream from being asked to cancel: this request must not be one.
-    drop(waiter);
-    let id = generation.id().to_string();
-    if !visit.gateway.generations.detach(visit.team(), &id) {
-        return Err(unknown(&id));
-    }
+    let Path(id) = id.map_err(|_not_utf8| unknown("…"))?;
+    let generation = visit.gateway.generations.detach(visit.team(), &id).ok_or_else(|| unknown(&id))?;
     let mut response = Response::new(Body::from(deletion_body(&id)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
