@@ -119,10 +119,10 @@ async fn a_preference_beyond_the_deadline_leaves_the_whitespace() {
     house.finish().await;
 }
 
-/// A request whose body takes longer than the silence that is allowed.
+/// A request whose body takes longer (1.6 s) than the silence that is allowed (1 s).
 fn slowly(house: &Harness, prompt: &str) -> reqwest::RequestBuilder {
     let body = house.generation(small(prompt)).build().unwrap().body().unwrap().as_bytes().unwrap().to_vec();
-    let pieces = futures_util::stream::iter(body).chunks(32).then(async |piece| {
+    let pieces = futures_util::stream::iter(body).chunks(12).then(async |piece| {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         Ok::<_, std::io::Error>(piece)
     });
@@ -131,10 +131,10 @@ fn slowly(house: &Harness, prompt: &str) -> reqwest::RequestBuilder {
 
 #[tokio::test]
 async fn silence_is_counted_from_the_end_of_a_slow_upload() {
-    let house = Harness::with(json!({"server": {"deadline": "800ms"}})).await;
+    let house = Harness::with(json!({"server": {"deadline": "1s"}})).await;
     house.send(slowly(&house, "a fox")).await.picture();
     house.finish().await;
-    let house = Harness::with(keepalive("800ms", "30ms")).await;
+    let house = Harness::with(keepalive("1s", "30ms")).await;
     let answer = house.send(slowly(&house, "a fox [fail:service_error]")).await;
     answer.is_error(502, "upstream_error", "service_error", false);
     house.finish().await;
