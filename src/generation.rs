@@ -147,18 +147,18 @@ impl Generations {
     }
 
     /// Takes the team's generation of this id back: it is not found any more, and no further request joins it. When
-    /// nobody waits for it now, nothing more is bought for it, and upstream is asked to cancel what is. False when there
+    /// nobody waits for it now, nothing more is bought for it, and upstream is asked to cancel what is. None when there
     /// is none.
-    pub fn detach(&self, team: &str, id: &str) -> bool {
+    pub fn detach(&self, team: &str, id: &str) -> Option<Arc<Generation>> {
         // The lock is let go before anything else is done.
         let withdrawn = self.registry().withdraw(team, id);
-        let Some((generation, withdrawal)) = withdrawn else { return false };
+        let (generation, withdrawal) = withdrawn?;
         tracing::info!(generation_id = %generation.id(), team, "a generation was taken back");
         if withdrawal == Withdrawal::Cancel {
-            let house = Arc::clone(&self.0);
-            self.0.tasks.spawn(async move { house.canceller.cancel_all(generation.running_tasks()).await });
+            let (house, cancelled) = (Arc::clone(&self.0), Arc::clone(&generation));
+            self.0.tasks.spawn(async move { house.canceller.cancel_all(cancelled.running_tasks()).await });
         }
-        true
+        Some(generation)
     }
 
     /// Waits until nothing is under way any more: every task seen to its end, every upload deleted. For the drain, when

@@ -19,7 +19,7 @@ use head::Access;
 use super::waiting_room::Place;
 use crate::fault::{Fault, FaultKind};
 use crate::generation::{Delivered, Finished, Waiter};
-use crate::image::{Delivery, Pixels, Plan};
+use crate::image::{Delivery, Format, Pixels, Plan};
 use crate::media::{ConvertError, Converter, Picture};
 use crate::openai::{Answer, AnswerImage, Content, ImageFault, StreamKind, Usage};
 
@@ -72,8 +72,11 @@ pub(super) async fn compose(converter: &Converter, plan: &Plan, made: Made) -> R
     let mut whole = true;
     for (index, image) in (0..).zip(join_all(images).await) {
         match image {
-            Ok((content, size)) => {
-                answer.size.get_or_insert(size);
+            Ok(Handed { content, pixels, format }) => {
+                // The first picture's, as it is: a link leads to what the model made.
+                if answer.size.is_none() {
+                    (answer.size, answer.output_format) = (Some(pixels), format);
+                }
                 answer.images.push(AnswerImage { content });
             }
             Err(fault) => {
@@ -94,18 +97,26 @@ pub(super) async fn compose(converter: &Converter, plan: &Plan, made: Made) -> R
     }
 }
 
+/// One picture as the client gets it.
+struct Handed {
+    content: Content,
+    pixels: Pixels,
+    format: Format,
+}
+
 async fn hand_over(
     converter: &Converter,
     plan: &Plan,
     picture: &Picture,
     link: &str,
-) -> Result<(Content, Pixels), Fault> {
+) -> Result<Handed, Fault> {
     if plan.delivery == Delivery::Url {
-        return Ok((Content::Url(link.to_owned()), picture.pixels()));
+        let content = Content::Url(link.to_owned());
+        return Ok(Handed { content, pixels: picture.pixels(), format: picture.format() });
     }
     let picture = converter.convert(picture, plan.form).await.map_err(|error| unconvertible(&error))?;
-    let pixels = picture.pixels();
-    Ok((Content::Base64(picture.into_bytes()), pixels))
+    let (pixels, format) = (picture.pixels(), picture.format());
+    Ok(Handed { content: Content::Base64(picture.into_bytes()), pixels, format })
 }
 
 fn unconvertible(error: &ConvertError) -> Fault {

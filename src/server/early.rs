@@ -48,8 +48,9 @@ impl Early {
     pub(super) fn begin(mut wait: Wait, deadline: Instant) -> Self {
         let (trail, clock) = (wait.trail.clone(), wait.gateway.clock.clone());
         let (generation, access) = (Arc::clone(wait.waiter.generation()), wait.access);
+        let id = trail.request_id();
         let ending = Box::pin(async move {
-            let result = as_fault(None, wait.ended(deadline)).await.and_then(|composed| composed);
+            let result = as_fault(id, wait.ended(deadline)).await.and_then(|composed| composed);
             (result, wait)
         });
         Self { ending, generation, access, trail, clock }
@@ -165,3 +166,6 @@ impl Live {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

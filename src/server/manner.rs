@@ -34,9 +34,8 @@ impl Manner {
         match (stream, preference.patience()) {
             (Some(kind), _) => Self::Events(kind),
             (None, Some(patience)) if patience < deadline => Self::Deferred(preference),
-            // It would end at the deadline.
-            (None, Some(_)) => Self::Silent,
-            (None, None) => {
+            // A preference beyond the deadline is as none: the wait would end before.
+            (None, _) => {
                 // A silent wait that is shorter ends before the first whitespace.
                 let keepalive = gateway.keepalive.filter(|keepalive| keepalive.after < deadline);
                 keepalive.map_or(Self::Silent, Self::Keepalive)
@@ -44,19 +43,19 @@ impl Manner {
         }
     }
 
-    /// The answer to a request that came at `began`.
+    /// The answer to a request that began at `began` and is all here now. Silence is counted from here on: who still
+    /// sends knows that the other side is there. Clients count the whole call, its upload included.
     pub(super) async fn answer(self, mut wait: Wait, began: Instant) -> Response {
         let patience = wait.gateway.patience;
+        let heard = Instant::now();
         let (writing, every, head_at) = match self {
             Self::Silent => {
-                let result = wait.ended(began + wait.gateway.deadline).await;
+                let result = wait.ended(heard + wait.gateway.deadline).await;
                 return whole(result, wait);
             }
-            Self::Deferred(preference) => return defer(wait, preference, began).await,
-            Self::Keepalive(Keepalive { after, every }) => (Writing::Json, every, began + after),
-            Self::Events(kind) => {
-                (Writing::Event(kind), patience.comment_every, Instant::now() + patience.early_end)
-            }
+            Self::Deferred(preference) => return defer(wait, preference, heard).await,
+            Self::Keepalive(Keepalive { after, every }) => (Writing::Json, every, heard + after),
+            Self::Events(kind) => (Writing::Event(kind), patience.comment_every, heard + patience.early_end),
         };
         let mut early = Early::begin(wait, began + patience.wait_max);
         match early.ended_by(head_at).await {
@@ -67,11 +66,11 @@ impl Manner {
 }
 
 /// The answer if it comes in time, else a promise.
-async fn defer(mut wait: Wait, preference: Preference, began: Instant) -> Response {
+async fn defer(mut wait: Wait, preference: Preference, heard: Instant) -> Response {
     let patience = preference.patience().filter(|patience| !patience.is_zero());
-    let deadline = began + wait.gateway.deadline;
+    let deadline = heard + wait.gateway.deadline;
     let ended = match patience {
-        Some(patience) => timeout_at(began + patience, wait.ended(deadline)).await.ok(),
+        Some(patience) => timeout_at(heard + patience, wait.ended(deadline)).await.ok(),
         None => None,
     };
     let mut response = if let Some(result) = ended {

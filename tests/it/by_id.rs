@@ -71,6 +71,7 @@ async fn a_client_that_wants_no_wait_gets_a_202_at_once_and_the_picture_later() 
     let early = house.send(house.ask(Method::GET, &path)).await;
     assert_eq!((early.status, &early.json()["id"]), (202, &told["id"]));
     assert!(early.header("retry-after").is_some());
+    assert_eq!(early.header("cache-control"), Some("no-store"), "it will soon say something else");
     let answer = polled(&house, &path).await;
     answer.picture();
     assert_eq!(answer.header("x-gateway-generation-id"), told["id"].as_str());

@@ -197,6 +197,7 @@ async fn a_link_comes_where_it_is_asked_for_but_not_by_an_aliass_default() {
     body["response_format"] = json!("url");
     let (_, _, data) = Live::open(house.generation(body)).await.event().await;
     assert!(data["url"].as_str().unwrap().starts_with("http") && data.get("b64_json").is_none(), "{data}");
+    assert_eq!(data["output_format"], "png");
     let alias = json!({"prompt": "a fox", "model": "dall-e-3", "stream": true});
     let (_, _, data) = Live::open(house.generation(alias)).await.event().await;
     assert!(data["b64_json"].is_string() && data.get("url").is_none());

@@ -1,5 +1,6 @@
 //! Waiting otherwise than in silence: whitespace ahead of the answer, and answers for later.
 
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use crate::support::{Harness, Live, Setup, small};
@@ -104,5 +105,37 @@ async fn whitespace_ends_with_a_time_out_in_band() {
     }
     assert!(again["data"][0]["b64_json"].is_string(), "the repetition joins");
     house.has_tasks(1);
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn a_preference_beyond_the_deadline_leaves_the_whitespace() {
+    let house = Harness::with(keepalive("50ms", "30ms")).await;
+    let request = house.generation(small("a fox [latency:400ms]")).header("prefer", "wait=600");
+    let mut live = Live::open(request).await;
+    assert_eq!((live.status, live.header("preference-applied")), (200, None));
+    let (spaces, answer) = read_out(&mut live).await;
+    assert!(spaces > 0 && answer["data"][0]["b64_json"].is_string(), "{spaces} spaces");
+    house.finish().await;
+}
+
+/// A request whose body takes longer (1.6 s) than the silence that is allowed (1 s).
+fn slowly(house: &Harness, prompt: &str) -> reqwest::RequestBuilder {
+    let body = house.generation(small(prompt)).build().unwrap().body().unwrap().as_bytes().unwrap().to_vec();
+    let pieces = futures_util::stream::iter(body).chunks(12).then(async |piece| {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        Ok::<_, std::io::Error>(piece)
+    });
+    house.generation(small("")).body(reqwest::Body::wrap_stream(pieces))
+}
+
+#[tokio::test]
+async fn silence_is_counted_from_the_end_of_a_slow_upload() {
+    let house = Harness::with(json!({"server": {"deadline": "1s"}})).await;
+    house.send(slowly(&house, "a fox")).await.picture();
+    house.finish().await;
+    let house = Harness::with(keepalive("1s", "30ms")).await;
+    let answer = house.send(slowly(&house, "a fox [fail:service_error]")).await;
+    answer.is_error(502, "upstream_error", "service_error", false);
     house.finish().await;
 }

@@ -74,7 +74,7 @@ async fn an_ended_generation_is_found_for_the_time_of_replay() {
     after(4 * MINUTE).await;
     assert!(bench.find(&id).is_some());
     after(2 * MINUTE).await;
-    assert!(bench.find(&id).is_none() && !bench.generations.detach("design", &id));
+    assert!(bench.find(&id).is_none() && bench.generations.detach("design", &id).is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,9 +85,9 @@ async fn what_is_taken_back_with_nobody_waiting_is_cancelled_upstream() {
     let id = id_of(&waiter);
     waiter.promise(());
     after(20 * SECOND).await;
-    assert!(!bench.generations.detach("other", &id));
-    assert!(bench.generations.detach("design", &id));
-    assert!(bench.find(&id).is_none() && !bench.generations.detach("design", &id));
+    assert!(bench.generations.detach("other", &id).is_none());
+    assert!(bench.generations.detach("design", &id).is_some());
+    assert!(bench.find(&id).is_none() && bench.generations.detach("design", &id).is_none());
     after(MINUTE).await;
     let cancels = bench.script().cancels.len();
     assert_eq!(cancels, 2, "the third had ended already");
@@ -120,7 +120,7 @@ async fn what_is_taken_back_while_somebody_waits_goes_on_for_him() {
     let mut waiter = bench.begin(&fox, &[]);
     let id = id_of(&waiter);
     after(SECOND).await;
-    assert!(bench.generations.detach("design", &id));
+    assert!(bench.generations.detach("design", &id).is_some());
     assert!(bench.find(&id).is_none());
     let retry = bench.generations.begin(Arc::clone(&fox), owner(&fox), Vec::new(), true).unwrap();
     assert!(!retry.joined(), "nobody new may come");
@@ -140,7 +140,7 @@ async fn what_is_taken_back_in_the_queue_buys_nothing() {
     assert_eq!(second.generation().state(), State::Queued);
     let id = id_of(&second);
     second.promise(());
-    assert!(bench.generations.detach("design", &id));
+    assert!(bench.generations.detach("design", &id).is_some());
     after(MINUTE).await;
     let script = bench.script();
     assert_eq!((script.creates.len(), script.cancels.len()), (1, 0));

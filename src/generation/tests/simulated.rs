@@ -147,7 +147,7 @@ async fn what_is_taken_back_is_cancelled_and_refunded_upstream() {
         }
     };
     tokio::time::timeout(PATIENCE, done(&|ledger| ledger.totals.looks > 0)).await.unwrap();
-    assert!(bench.generations.detach("design", &id));
+    assert!(bench.generations.detach("design", &id).is_some());
     tokio::time::timeout(PATIENCE, done(&|ledger| ledger.tasks[0].status == "cancelled")).await.unwrap();
     assert_eq!(bench.simulator.ledger().totals.cancel_calls, 1);
     let over = async {

@@ -73,6 +73,7 @@ impl Record {
     /// Begins the record; what the handler notes in its [`Trail`] comes to it.
     pub(super) fn begin(request: &mut Request, id: RequestId, observer: Arc<dyn Observe>) -> Self {
         let trail = Trail::default();
+        trail.set_request_id(id.clone());
         request.extensions_mut().insert(trail.clone());
         Self {
             started: Instant::now(),

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::RequestId;
 use crate::server::respond::Outcome;
 
 /// The team that a request was charged to; in an answer's extensions.
@@ -18,6 +19,7 @@ pub struct Trail(Arc<Notes>);
 
 #[derive(Debug, Default)]
 struct Notes {
+    request_id: OnceLock<RequestId>,
     team: OnceLock<Arc<str>>,
     cache: OnceLock<&'static str>,
     waited: OnceLock<Duration>,
@@ -25,6 +27,15 @@ struct Notes {
 }
 
 impl Trail {
+    pub(in crate::server) fn set_request_id(&self, id: RequestId) {
+        self.0.request_id.get_or_init(|| id);
+    }
+
+    /// For the log of what goes on behind the answer's head.
+    pub(in crate::server) fn request_id(&self) -> Option<RequestId> {
+        self.0.request_id.get().cloned()
+    }
+
     pub fn set_team(&self, team: Arc<str>) {
         self.0.team.get_or_init(|| team);
     }
@@ -44,7 +55,7 @@ impl Trail {
         self.0.late.get_or_init(|| failure);
     }
 
-    pub(super) fn late(&self) -> Option<&Outcome> {
+    pub(in crate::server) fn late(&self) -> Option<&Outcome> {
         self.0.late.get()
     }
 

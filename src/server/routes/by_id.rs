@@ -7,7 +7,7 @@ use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::response::Response;
 use http::HeaderValue;
-use http::header::CONTENT_TYPE;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use tokio::time::{Instant, timeout_at};
 
 use crate::fault::{Fault, FaultKind, wording};
@@ -36,20 +36,17 @@ pub(in crate::server) async fn retrieve(visit: Visit, id: Id) -> Result<Response
     } else {
         answer_by(visit.began + patience, wait(visit, waiter)?).await
     };
-    head::tell_preference(response.headers_mut(), preference);
+    let headers = response.headers_mut();
+    head::tell_preference(headers, preference);
+    // The same URL says something else a moment later.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
 /// Takes the generation back. Who still waits for it gets its answer; it is not found any more.
 pub(in crate::server) async fn delete(visit: Visit, id: Id) -> Result<Response, Fault> {
-    let waiter = find(&visit, id)?;
-    let generation = Arc::clone(waiter.generation());
-    // Whoever waits keeps upstream from being asked to cancel: this request must not be one.
-    drop(waiter);
-    let id = generation.id().to_string();
-    if !visit.gateway.generations.detach(visit.team(), &id) {
-        return Err(unknown(&id));
-    }
+    let Path(id) = id.map_err(|_not_utf8| unknown("…"))?;
+    let generation = visit.gateway.generations.detach(visit.team(), &id).ok_or_else(|| unknown(&id))?;
     let mut response = Response::new(Body::from(deletion_body(&id)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
