@@ -85,6 +85,17 @@ struct House {
     clock: Clock,
 }
 
+impl House {
+    /// Asks upstream to cancel what a generation has bought; needs a runtime to do so.
+    fn cancel(self: &Arc<Self>, generation: &Arc<Generation>) {
+        let (house, generation) = (Arc::clone(self), Arc::clone(generation));
+        let cancelling = async move { house.canceller.cancel_all(generation.running_tasks()).await };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            self.tasks.spawn_on(cancelling, &runtime);
+        }
+    }
+}
+
 impl Generations {
     pub fn new(
         upstream: Arc<dyn Upstream>,
@@ -155,8 +166,7 @@ impl Generations {
         let (generation, withdrawal) = withdrawn?;
         tracing::info!(generation_id = %generation.id(), team, "a generation was taken back");
         if withdrawal == Withdrawal::Cancel {
-            let (house, cancelled) = (Arc::clone(&self.0), Arc::clone(&generation));
-            self.0.tasks.spawn(async move { house.canceller.cancel_all(cancelled.running_tasks()).await });
+            self.0.cancel(&generation);
         }
         Some(generation)
     }

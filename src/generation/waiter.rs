@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::time::Instant;
 
 use super::House;
+use super::audience::Withdrawal;
 use super::model::{Finished, Generation, Phase};
 use super::pictures::Delivered;
 use crate::fault::{Fault, FaultKind};
@@ -114,6 +115,9 @@ impl Drop for Waiter {
     fn drop(&mut self) {
         if self.generation.audience.leave(self.answered) {
             self.generation.pictures.let_go();
+            if self.generation.audience.lapse() == Withdrawal::Cancel {
+                self.house.cancel(&self.generation);
+            }
             self.house.registry.lock().unwrap_or_else(PoisonError::into_inner).tidy(&self.generation);
         }
     }

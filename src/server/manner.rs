@@ -1,5 +1,7 @@
 //! How a client waits: in silence, behind whitespace, with a stream of events, or not here.
 
+use std::time::Duration;
+
 use axum::response::Response;
 use http::HeaderMap;
 use tokio::time::{Instant, timeout_at};
@@ -12,7 +14,11 @@ use super::prefer::Preference;
 use super::respond::fault_response;
 use super::wait::Wait;
 use crate::fault::Fault;
+use crate::generation::State;
 use crate::openai::StreamKind;
+
+/// For the pictures of a generation that has ended: fetching them takes a moment, and then a 202 says no more.
+const ENDED_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The manner one request is answered in.
 #[derive(Debug, Clone, Copy)]
@@ -65,9 +71,13 @@ impl Manner {
     }
 }
 
-/// The answer if it comes in time, else a promise.
+/// The answer if it is there or comes in time, else a promise.
 async fn defer(mut wait: Wait, preference: Preference, heard: Instant) -> Response {
-    let patience = preference.patience().filter(|patience| !patience.is_zero());
+    let has_ended = matches!(wait.waiter.generation().state(), State::Done | State::Failed);
+    let patience = match preference.patience().filter(|patience| !patience.is_zero()) {
+        None if has_ended => Some(ENDED_PATIENCE),
+        patience => patience,
+    };
     let deadline = heard + wait.gateway.deadline;
     let ended = match patience {
         Some(patience) => timeout_at(heard + patience, wait.ended(deadline)).await.ok(),

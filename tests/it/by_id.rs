@@ -37,6 +37,20 @@ async fn polled(house: &Harness, path: &str) -> Answer {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_there_already_is_not_put_off() {
+    let house = Harness::with(json!({"server": {"deadline": "200ms"}})).await;
+    let body = small("a fox [latency:400ms]");
+    house.generate(body.clone()).await.is_error(504, "timeout_error", "generation_timeout", true);
+    let completed = ["outcome=\"completed\""];
+    house.until_metrics("its end", |metrics| metrics.sum("generations_total", &completed) == 1.0).await;
+    let answer = house.send(prefers(house.generation(body), "respond-async")).await;
+    answer.picture();
+    assert_eq!(answer.header("preference-applied"), Some("respond-async"));
+    house.has_tasks(1);
+    house.finish().await;
+}
+
+#[tokio::test]
 async fn what_is_promised_counts_among_the_requests_that_wait() {
     let house = Harness::with(json!({"server": {"max_waiting_per_team": 1}})).await;
     let slow = || prefers(house.generation(small("a fox [latency:400ms]")), "respond-async");

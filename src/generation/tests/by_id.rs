@@ -131,6 +131,20 @@ async fn what_is_taken_back_while_somebody_waits_goes_on_for_him() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_taken_back_while_somebody_waits_is_cancelled_when_he_leaves() {
+    let bench = Bench::new();
+    let waiter = bench.begin(&plan("a fox", 1, &[]), &[]);
+    let id = id_of(&waiter);
+    after(SECOND).await;
+    assert!(bench.generations.detach("design", &id).is_some());
+    after(SECOND).await;
+    assert!(bench.script().cancels.is_empty(), "he still waits");
+    drop(waiter);
+    after(SECOND).await;
+    assert_eq!(bench.script().cancels.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_taken_back_in_the_queue_buys_nothing() {
     let bench = Bench::with(Options { max_tasks: 1, ..options() });
     let _first = bench.begin(&plan("a fox", 1, &[]), &[]);

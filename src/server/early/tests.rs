@@ -111,7 +111,7 @@ async fn ended(gateway: &Gateway, plan: &Arc<Plan>) -> Waiter {
     let owner = Owner { team: "design".into(), key: "ci".into(), fingerprint };
     let begun = gateway.generations.begin(Arc::clone(plan), owner, Vec::new(), false).unwrap();
     let generation = Arc::clone(begun.generation());
-    begun.promise();
+    begun.promise(());
     generation.watch_progress().wait_for(|percent| *percent == 100).await.unwrap();
     gateway.generations.find("design", &generation.id().to_string()).unwrap()
 }
