@@ -20,7 +20,7 @@ test-rust: ## unit and integration tests
 	$(CARGO) test --locked
 
 # Built together with the tests, the binary has the same dependencies: nothing is compiled a second time.
-test-sdk: ## OpenAI's SDKs (Python, Node.js) against the binary; installs them
+test-sdk: ## OpenAI's SDKs and other clients against the binary; installs them
 	$(CARGO) build --locked --bins --tests
 	EVOLINK_GATEWAY_BIN="$(TARGET_DIR)/debug/evolink-gateway" tests/sdk/run
 

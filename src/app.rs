@@ -101,8 +101,16 @@ impl App {
             shutdown.kill();
             std::future::pending::<()>().await;
         };
+        // What was bought is seen to its end, awaited or not: nothing remembers it afterwards.
+        let serving = async {
+            api.await;
+            tokio::select! {
+                () = self.gateway.settled() => {}
+                () = shutdown.killed() => {}
+            }
+        };
         tokio::select! {
-            () = api => {}
+            () = serving => {}
             () = ending => {}
         }
         admin_shutdown.kill();

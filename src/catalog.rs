@@ -132,7 +132,10 @@ impl Catalog {
 
     /// Every name a request may use: models and their older names first, then aliases by name.
     pub fn known_ids(&self) -> Vec<&str> {
-        let names = self.rows.iter().flat_map(|row| [&row.model].into_iter().chain(&row.names));
+        let names = self.rows.iter().flat_map(|row| {
+            let older = row.names.iter().filter(|name| self.row(name).is_none());
+            [&row.model].into_iter().chain(older)
+        });
         let own = names.map(String::as_str).filter(|name| !self.aliases.contains_key(*name));
         let aliases = self.aliases.iter().filter(|(_, alias)| self.row(&alias.model).is_some());
         own.chain(aliases.map(|(name, _)| name.as_str())).collect()
@@ -152,9 +155,10 @@ impl Catalog {
         let alias = self.aliases.get(name);
         let row = match alias {
             Some(alias) => self.row(&alias.model)?,
-            None => {
-                self.rows.iter().find(|row| row.model == name || row.names.iter().any(|old| old == name))?
-            }
+            // A model may have the older name of another: its own name goes first.
+            None => self
+                .row(name)
+                .or_else(|| self.rows.iter().find(|row| row.names.iter().any(|old| old == name)))?,
         };
         Some(Resolved { row, alias })
     }

@@ -97,6 +97,17 @@ struct House {
     clock: Clock,
 }
 
+impl House {
+    /// Asks upstream to cancel what a generation has bought; needs a runtime to do so.
+    fn cancel(self: &Arc<Self>, generation: &Arc<Generation>) {
+        let (house, generation) = (Arc::clone(self), Arc::clone(generation));
+        let cancelling = async move { house.canceller.cancel_all(generation.running_tasks()).await };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            self.tasks.spawn_on(cancelling, &runtime);
+        }
+    }
+}
+
 impl Generations {
     /// The house, and its bookkeeping (writing notes, sweeping the journal) for the caller to own.
     pub fn new(
@@ -110,8 +121,7 @@ impl Generations {
     ) -> (Self, impl Future<Output = ()> + Send) {
         let tasks = TaskTracker::new();
         let (scribe, writing) = Scribe::new(Arc::clone(&journal));
-        let uploads =
-            Uploads::new(Arc::clone(&upstream), scribe.clone(), tasks.clone(), options.task_timeout);
+        let uploads = Uploads::new(Arc::clone(&upstream), scribe.clone(), tasks.clone(), &options);
         let sweeping = recover::sweep(Arc::clone(&journal), options.replay, clock.clone());
         let house = Self(Arc::new(House {
             uploads,
@@ -190,19 +200,25 @@ impl Generations {
     }
 
     /// Takes the team's generation of this id back: it is not found any more, and no further request joins it. When
-    /// nobody waits for it now, nothing more is bought for it, and upstream is asked to cancel what is. False when there
+    /// nobody waits for it now, nothing more is bought for it, and upstream is asked to cancel what is. None when there
     /// is none.
-    pub fn detach(&self, team: &str, id: &str) -> bool {
+    pub fn detach(&self, team: &str, id: &str) -> Option<Arc<Generation>> {
         // The lock is let go before anything else is done.
         let withdrawn = self.registry().withdraw(team, id);
-        let Some((generation, withdrawal)) = withdrawn else { return false };
+        let (generation, withdrawal) = withdrawn?;
         tracing::info!(generation_id = %generation.id(), team, "a generation was taken back");
         self.0.scribe.note(Note::Withdrawn { generation: generation.id().clone() });
         if withdrawal == Withdrawal::Cancel {
-            let house = Arc::clone(&self.0);
-            self.0.tasks.spawn(async move { house.canceller.cancel_all(generation.running_tasks()).await });
+            self.0.cancel(&generation);
         }
-        true
+        Some(generation)
+    }
+
+    /// Waits until nothing is under way any more: every task seen to its end, every upload deleted. For the drain, when
+    /// no new generation can begin.
+    pub async fn settled(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {

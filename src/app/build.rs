@@ -12,8 +12,8 @@ use crate::config::settings::{Batch, StateStore};
 use crate::evolink::{self, Client, Upstream};
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{self, Generations};
-use crate::media::{Converter, FetchOptions, Fetcher, Guard};
-use crate::server::{Gateway, ServerOptions};
+use crate::media::{Converter, FetchOptions, Fetcher, Guard, Spool};
+use crate::server::{Gateway, Keepalive, Parts, ServerOptions};
 use crate::store::{Engine, EngineJournal, OpenError};
 use crate::telemetry::Metrics;
 
@@ -64,15 +64,15 @@ impl App {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let guard =
             Guard::new(settings.evolink.allow_private_media).behind_proxy(settings.evolink.proxy.is_some());
-        let gateway = Gateway::new(
-            policy(settings)?,
-            generations.clone(),
-            Converter::new(cores, DECODED_PIXELS_MAX),
+        let parts = Parts {
+            generations: generations.clone(),
+            converter: Converter::new(cores, DECODED_PIXELS_MAX),
             guard,
-            server_options(settings),
+            spool: Spool::new(settings.state.path.join("spool")),
             metrics,
             clock,
-        );
+        };
+        let gateway = Gateway::new(policy(settings)?, parts, server_options(settings));
         Ok(Self {
             gateway: Arc::new(gateway),
             generations,
@@ -134,9 +134,14 @@ fn server_options(settings: &Settings) -> ServerOptions {
     let server = &settings.server;
     ServerOptions {
         deadline: server.deadline,
+        keepalive: server
+            .keepalive
+            .enabled
+            .then_some(Keepalive { after: server.keepalive.after, every: server.keepalive.every }),
         max_waiting: server.max_waiting,
         max_waiting_per_team: server.max_waiting_per_team,
         max_json: server.max_json.bytes(),
+        max_upload: server.max_upload.bytes(),
         max_buffered: server.max_buffered.bytes(),
     }
 }

@@ -1,20 +1,17 @@
 //! From `models.catalog` to the table of models: the built-in rows, changed and added to.
 
+mod limits;
+mod own;
+
 use std::fmt;
 
 use crate::catalog::{
-    Efforts, Inputs, MODEL_PARAMS, MaskRule, Output, OwnKind, OwnParameter, PixelRule, PixelSizes, Price,
-    RatioRow, Row, TierField, Tiers, Transparency, built_in, nominal,
+    Efforts, Inputs, MaskRule, Output, PixelRule, PixelSizes, Price, RatioRow, Row, TierField, Tiers,
+    Transparency, built_in, nominal,
 };
-use crate::config::settings::{
-    CatalogRow, ImageInputs, ParameterKind, PngBy, ResolutionAs, RowParameter, Transparent,
-};
+use crate::config::settings::{CatalogRow, ImageInputs, PngBy, ResolutionAs, Transparent};
 use crate::image::{Ratio, Size, Tier};
 use crate::money::Credits;
-
-/// Of Evolink's own parameters, those that requests may carry at the top.
-const OWN_NAMES: [&str; 7] =
-    ["negative_prompt", "seed", "prompt_extend", "watermark", "nsfw_check", "prompt_priority", "tools"];
 
 /// A column that makes no sense together with the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,12 +98,13 @@ fn changed(start: Row, columns: &CatalogRow, findings: &mut Findings<'_>) -> Row
     row.inputs = inputs(row.inputs, &columns.images, findings);
     surface(&mut row, columns, findings);
     if let Some(parameters) = &columns.parameters {
-        row.own = parameters.iter().map(|(name, parameter)| own(name, parameter, findings)).collect();
+        row.own = parameters.iter().map(|(name, parameter)| own::own(name, parameter, findings)).collect();
     }
     if let Some(price) = columns.price_per_image {
         row.price = Price::PerImage(Credits::from_micro(price.micros()));
     }
     row.task_timeout = columns.task_timeout.or(row.task_timeout);
+    limits::check(&row, columns, findings);
     row
 }
 
@@ -284,37 +282,6 @@ fn surface(row: &mut Row, columns: &CatalogRow, findings: &mut Findings<'_>) {
         Some(PngBy::ModelParams) => Output::AskedInModelParams,
         Some(PngBy::Nothing) => Output::Unknown,
     };
-}
-
-fn own(name: &str, parameter: &RowParameter, findings: &mut Findings<'_>) -> OwnParameter {
-    let column = format!("parameters[\"{name}\"]");
-    let is_member =
-        name.split_once('.').is_some_and(|(group, member)| group == MODEL_PARAMS && !member.is_empty());
-    if !is_member && !OWN_NAMES.contains(&name) {
-        let message = format!("must be model_params.NAME or one of {}", OWN_NAMES.join(", "));
-        findings.add(&column, message);
-    }
-    let integer = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let kind = match parameter.kind {
-        ParameterKind::Text => {
-            OwnKind::Text { chars_max: usize::try_from(parameter.max_length).unwrap_or(usize::MAX) }
-        }
-        ParameterKind::Integer if parameter.minimum > parameter.maximum => {
-            findings.add(&column, "must not have a minimum above its maximum");
-            OwnKind::Flag
-        }
-        ParameterKind::Integer => {
-            OwnKind::Integer { min: integer(parameter.minimum), max: integer(parameter.maximum) }
-        }
-        ParameterKind::Boolean => OwnKind::Flag,
-        ParameterKind::Choice if parameter.choices.is_empty() => {
-            findings.add(&column, "needs choices");
-            OwnKind::Flag
-        }
-        ParameterKind::Choice => OwnKind::Choice(parameter.choices.clone()),
-        ParameterKind::WebSearch => OwnKind::WebSearchTools,
-    };
-    OwnParameter::new(name, kind)
 }
 
 #[cfg(test)]

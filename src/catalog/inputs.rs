@@ -139,7 +139,7 @@ fn check_mask(
         "'{param}' {problem}. A mask is a PNG with an alpha channel, exactly as large as the first picture; what is \
          transparent in it is painted anew."
     );
-    Err(Fault::invalid(param, message))
+    Err(Fault::new(FaultKind::InvalidImage, message).with_param(param))
 }
 
 /// The first few models that fit, quoted.

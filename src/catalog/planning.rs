@@ -203,8 +203,9 @@ fn form(
     Ok(Form { format, compression: compression.filter(|_| format != Format::Png), pixels: sizing.scale })
 }
 
-/// Without a store, links are Evolink's own, and so lead to the picture as Evolink made it: unscaled, in the format
-/// that the model delivers, which only a client that named no format will take as it comes.
+/// Without a store, links are Evolink's own, and so lead to the picture as Evolink made it: unscaled, not
+/// compressed again, in the format that the model delivers, which only a client that named no format will take as it
+/// comes.
 fn delivery(
     asked: Option<Delivery>,
     default: Delivery,
@@ -216,12 +217,13 @@ fn delivery(
         None => true,
         asked => asked == surface.delivered,
     };
-    let linkable = stored || (as_made && form.pixels.is_none());
+    let squeezed = form.compression.is_some_and(|compression| compression.percent() < 100);
+    let linkable = stored || (as_made && form.pixels.is_none() && !squeezed);
     match asked {
         Some(Delivery::Url) if !linkable => {
             let message = "A link can be given only to the picture as the model makes it, because this gateway does \
-                           not store pictures. Use 'response_format': 'b64_json', or leave 'output_format' out and \
-                           ask for a size of the model's own.";
+                           not store pictures. Use 'response_format': 'b64_json', or leave 'output_format' and \
+                           'output_compression' out and ask for a size of the model's own.";
             Err(Fault::invalid("response_format", message))
         }
         Some(delivery) => Ok(delivery),

@@ -172,6 +172,11 @@ impl PixelRule {
         sizes.find(|size| self.allows(*size))
     }
 
+    /// Whether any size at all is within the rules.
+    pub fn fits_any(&self) -> bool {
+        self.nearest(Pixels::new(self.edge_min, self.edge_min)).is_some()
+    }
+
     /// The size within the rules whose edges are nearest to `asked`; of two, the larger. Tries every width, with the
     /// best height for it: 16,000 at most, all integers, and only on the way to a 400.
     pub(super) fn nearest(&self, asked: Pixels) -> Option<Pixels> {

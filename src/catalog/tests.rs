@@ -56,6 +56,17 @@ fn a_prompt_alone_becomes_one_medium_opaque_png() {
 }
 
 #[test]
+fn a_model_that_has_the_older_name_of_another_goes_before_it() {
+    let older = "nano-banana-2-lite";
+    let mut rows = built_in();
+    rows.push(Row { count_max: 2, ..Row::minimal(older) });
+    let catalog = Catalog::with_rows(rows, BTreeMap::new(), "gpt-image-2");
+    assert_eq!(catalog.resolve(Some(older)).unwrap().model(), older);
+    assert_eq!(catalog.known_ids().iter().filter(|id| **id == older).count(), 1);
+    assert_eq!(catalog.model(older).unwrap().max_n, 2);
+}
+
+#[test]
 fn requests_that_mean_the_same_have_the_same_fingerprint() {
     let spelled_out = ImageRequest {
         model: Some("gpt-image-1".into()),

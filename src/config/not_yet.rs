@@ -26,11 +26,9 @@ const CACHE: &str = "there is no cache yet: every request buys its own picture";
 const STORE: &str = "pictures are not stored yet: links are Evolink's own";
 
 const NOT_YET: &[NotYet] = &[
-    entry(&["server", "keepalive", "enabled"], Some("false"), "keepalive is not there yet: waits are silent"),
     entry(&["server", "admin_token"], None, "the admin API is not there yet"),
     entry(&["server", "public_url"], None, "own links and callbacks are not there yet"),
     entry(&["server", "trusted_proxies"], None, "X-Forwarded-* headers are not read yet"),
-    entry(&["server", "max_upload"], None, "edits are not there yet"),
     entry(
         &["evolink", "callback", "enabled"],
         Some("false"),

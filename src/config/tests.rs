@@ -225,8 +225,8 @@ fn the_named_file_wins_over_the_variable() {
 #[test]
 fn warnings_are_for_what_is_given_only() {
     assert_eq!(outcome("", &[]).unwrap().warnings, []);
-    let variables = [("EVOLINK_GATEWAY__SERVER__KEEPALIVE__ENABLED", "true")];
+    let variables = [("EVOLINK_GATEWAY__LOG__PROMPTS", "true")];
     let told = outcome("cache: {ttl: 1h}", &variables).unwrap().warnings;
     let paths: Vec<String> = told.iter().map(|warning| warning.path.to_string()).collect();
-    assert_eq!(paths, ["server.keepalive.enabled", "cache.ttl"]);
+    assert_eq!(paths, ["cache.ttl", "log.prompts"]);
 }

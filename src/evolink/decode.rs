@@ -15,7 +15,7 @@ use super::exchange::Answer;
 use super::{CallError, Credit, Task, TaskError, TaskId, TaskStatus, TaskUsage, problem};
 use crate::money::Credits;
 
-pub(super) use files::{done, file};
+pub(super) use files::{done, file, stray_file};
 
 /// Links of one task that are read; `n` is at most 10 on Evolink's image models, midjourney's drafts are 24.
 const LINKS_MAX: usize = 32;

@@ -12,6 +12,7 @@ pub enum FaultKind {
     ModelNotAllowed,
     ModelNotFound,
     UnknownUrl,
+    GenerationNotFound,
     MethodNotAllowed,
     UnsupportedMediaType,
     RequestTimeout,
@@ -64,11 +65,12 @@ const fn again(status: u16, error_type: &'static str, code: &'static str, pause_
 }
 
 impl FaultKind {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::InvalidKey,
         Self::ModelNotAllowed,
         Self::ModelNotFound,
         Self::UnknownUrl,
+        Self::GenerationNotFound,
         Self::MethodNotAllowed,
         Self::UnsupportedMediaType,
         Self::RequestTimeout,
@@ -98,6 +100,7 @@ impl FaultKind {
             Self::ModelNotAllowed => never(403, INVALID, "model_not_allowed"),
             Self::ModelNotFound => never(404, INVALID, "model_not_found"),
             Self::UnknownUrl => never(404, INVALID, "unknown_url"),
+            Self::GenerationNotFound => never(404, INVALID, "generation_not_found"),
             Self::MethodNotAllowed => never(405, INVALID, "method_not_allowed"),
             Self::UnsupportedMediaType => never(415, INVALID, "unsupported_media_type"),
             Self::RequestTimeout => never(408, INVALID, "request_timeout"),

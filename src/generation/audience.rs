@@ -22,7 +22,8 @@ enum Claim {
     None,
     /// One was answered with 202: it will come for the answer by the generation's id.
     Promised,
-    /// Taken back by its team while somebody else was waiting: nobody new may come.
+    /// Taken back by its team while somebody else was waiting: nobody new may come, and when the last one leaves it is
+    /// cancelled.
     Withdrawn,
     /// Taken back with nobody left: what is not bought yet is not bought, what is bought is to be cancelled.
     Cancelled,
@@ -93,6 +94,16 @@ impl Audience {
         }
         interest.purchase = Purchase::GivenUp;
         Withdrawal::LetRun
+    }
+
+    /// What the leaving of a waiter means for a generation that was taken back before.
+    pub(super) fn lapse(&self) -> Withdrawal {
+        let withdrawn = {
+            let interest = self.lock();
+            interest.claim == Claim::Withdrawn && interest.waiting == 0
+        };
+        // Nobody enters what was withdrawn: in between nothing changes.
+        if withdrawn { self.withdraw() } else { Withdrawal::LetRun }
     }
 
     pub(super) fn is_awaited(&self) -> bool {

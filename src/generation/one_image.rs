@@ -1,5 +1,6 @@
 //! One image of a generation: a place, a create, its task's end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,7 +13,7 @@ use super::purchase::{Left, Purchase};
 use super::slots::{Slot, Standing};
 use super::uploads::nobody_waits;
 use super::watch::{Ended, Watched};
-use crate::evolink::{CreateBody, Task, TaskError, TaskId, TaskStatus, task_fault};
+use crate::evolink::{CreateBody, Task, TaskError, TaskId, TaskStatus, UploadLinks, create_body, task_fault};
 use crate::fault::{Fault, FaultKind};
 use crate::money::Credits;
 
@@ -21,8 +22,8 @@ const LAST_LOOKS: Duration = Duration::from_mins(1);
 
 /// Where an image begins.
 pub(super) enum Step {
-    /// It is to be bought by sending this.
-    Buy(CreateBody),
+    /// It is to be bought, with the pictures of the request at these links.
+    Buy { links: Arc<UploadLinks>, taken_up: bool },
     /// It has its place and is written down already.
     Ready(Purchase, Slot),
     /// An earlier process began it.
@@ -62,9 +63,11 @@ pub(super) async fn image(
             (purchase, Some((task, reserved)), house.slots.take_over(standing))
         }
         Step::Ready(purchase, slot) => (purchase, None, Some(slot)),
-        Step::Buy(body) => {
+        Step::Buy { links, taken_up } => {
             let slot = house.slots.take(standing).await?;
             timing.queue = queued.elapsed();
+            // Not before there is a place: ten copies of a long prompt for each generation in the queue would be much.
+            let body = body(generation, index, &links, taken_up)?;
             if !generation.audience.may_buy() {
                 return Err(nobody_waits());
             }
@@ -78,6 +81,23 @@ pub(super) async fn image(
         generation.progress.image(index).made();
     }
     result
+}
+
+/// What the create of this image sends.
+fn body(
+    generation: &Generation,
+    index: u8,
+    links: &UploadLinks,
+    taken_up: bool,
+) -> Result<CreateBody, Fault> {
+    create_body(&generation.plan().task, index, links).ok_or_else(|| {
+        if taken_up {
+            let message = "The pictures of the request were lost when the gateway was restarted. Send the request again.";
+            return Fault::new(FaultKind::Overloaded, message);
+        }
+        let message = "The gateway made a mistake with the pictures of the request.";
+        Fault::new(FaultKind::Internal, message).with_cause("a picture of the task is in none of the inputs")
+    })
 }
 
 /// From the create to the end of its task. `made`: the task is known already, and what it reserved.

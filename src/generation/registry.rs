@@ -9,12 +9,14 @@ use std::time::Duration;
 use super::audience::Withdrawal;
 use super::model::{Finished, Generation, Owner, Phase};
 use crate::fault::{Fault, FaultKind};
-use by_id::ById;
+use by_id::{ById, bytes_of};
 
 /// How old a generation may be whose answer reached nobody, to answer a repetition.
 const ORPHAN_AGE_MAX: Duration = Duration::from_mins(15);
 /// Generations remembered, those under way included; one more is refused.
 const REMEMBERED_MAX: usize = 50_000;
+/// What they may take together; nearly all of it are prompts.
+const REMEMBERED_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// Fewer are not worth looking through for those that can be forgotten.
 const SWEEP_MIN: usize = 256;
 
@@ -24,9 +26,11 @@ pub(super) struct Registry {
     /// Oldest first.
     by_owner: HashMap<Owner, Vec<Arc<Generation>>>,
     count: usize,
+    bytes: usize,
     /// The count at which to sweep again: twice what the last sweep left, so that sweeping stays cheap.
     sweep_at: usize,
     max: usize,
+    bytes_max: usize,
     by_id: ById,
 }
 
@@ -34,21 +38,30 @@ impl Registry {
     /// `replay`: how long a generation is found by its id after its end.
     pub(super) fn new(replay: Duration) -> Self {
         let by_owner = HashMap::new();
-        Self { by_owner, count: 0, sweep_at: SWEEP_MIN, max: REMEMBERED_MAX, by_id: ById::new(replay) }
+        Self {
+            by_owner,
+            count: 0,
+            bytes: 0,
+            sweep_at: SWEEP_MIN,
+            max: REMEMBERED_MAX,
+            bytes_max: REMEMBERED_BYTES_MAX,
+            by_id: ById::new(replay),
+        }
     }
 
     /// # Errors
     /// `Overloaded` when too many are under way or wait for a repetition.
     pub(super) fn add(&mut self, generation: &Arc<Generation>) -> Result<(), Fault> {
-        if self.count >= self.sweep_at.min(self.max) {
+        if self.count >= self.sweep_at || self.is_full() {
             self.sweep();
         }
-        if self.count >= self.max {
+        if self.is_full() {
             let message = "Too many generations are under way here. Send the request again.";
             return Err(Fault::new(FaultKind::Overloaded, message));
         }
         self.by_owner.entry(generation.owner().clone()).or_default().push(Arc::clone(generation));
         self.count += 1;
+        self.bytes += bytes_of(generation);
         self.by_id.add(generation);
         Ok(())
     }
@@ -57,12 +70,17 @@ impl Registry {
     /// nor for older ones.
     pub(super) fn restore_ended(&mut self, generation: &Arc<Generation>, ended: Duration) -> bool {
         let room = self.by_id.restore(generation, ended);
-        if room && generation.age() <= ORPHAN_AGE_MAX && self.count < self.max {
+        if room && generation.age() <= ORPHAN_AGE_MAX && !self.is_full() {
             self.by_owner.entry(generation.owner().clone()).or_default().push(Arc::clone(generation));
             self.count += 1;
+            self.bytes += bytes_of(generation);
             self.tidy(generation);
         }
         room
+    }
+
+    fn is_full(&self) -> bool {
+        self.count >= self.max || self.bytes >= self.bytes_max
     }
 
     /// The oldest orphan (its last waiter left without the answer); for an automatic retry else the oldest of all.
@@ -130,7 +148,9 @@ impl Registry {
         let Some(same) = self.by_owner.get_mut(generation.owner()) else { return };
         let before = same.len();
         same.retain(|other| !Arc::ptr_eq(other, generation));
-        self.count -= before - same.len();
+        let gone = before - same.len();
+        self.count -= gone;
+        self.bytes -= gone * bytes_of(generation);
         if same.is_empty() {
             self.by_owner.remove(generation.owner());
         }
@@ -146,6 +166,7 @@ impl Registry {
             !same.is_empty()
         });
         self.count = self.by_owner.values().map(Vec::len).sum();
+        self.bytes = self.by_owner.values().flatten().map(|generation| bytes_of(generation)).sum();
         self.sweep_at = (self.count * 2).max(SWEEP_MIN);
     }
 }

@@ -12,8 +12,8 @@ use super::model::{Finished, Generation, ImageResult, Phase, Timing};
 use super::one_image::{Step, image};
 use super::purchase::{Purchase, unwritten};
 use super::slots::Standing;
-use super::uploads::{self, Lease};
-use crate::evolink::{CreateBody, UploadLinks, create_body};
+use super::uploads::{Lease, Leases};
+use crate::evolink::{UploadLinks, create_body};
 use crate::fault::{Fault, FaultKind};
 use crate::media::InputFile;
 
@@ -87,20 +87,16 @@ async fn run(house: &House, generation: &Generation, standing: &Standing<'_>, st
     let began = Instant::now();
     let Start { images: mut under_way, leases, inputs, taken_up } = start;
     let leases = house.uploads.lease_all(&generation.audience, inputs).await.map(|new| {
-        for lease in &new {
-            note_upload(house, generation, lease);
-        }
-        [leases, new].concat()
+        note_uploads(house, generation, &new);
+        new.with(leases)
     });
-    let uploaded = began.elapsed();
-    let links = leases.as_deref().map(uploads::links).map_err(Fault::clone);
+    let queued = leases.as_ref().map_or(Duration::ZERO, Leases::queued);
+    let uploaded = began.elapsed().saturating_sub(queued);
+    let links = leases.as_ref().map(|leases| Arc::new(leases.links())).map_err(Fault::clone);
     let images = (0..generation.plan().count).map(|index| {
         let step = match under_way.iter().position(|(image, _)| *image == index) {
             Some(at) => Ok(under_way.swap_remove(at).1),
-            None => links
-                .as_ref()
-                .map_err(Fault::clone)
-                .and_then(|links| body(generation, index, links, taken_up)),
+            None => links.clone().map(|links| Step::Buy { links, taken_up }),
         };
         async move {
             let mut timing = Timing::default();
@@ -114,6 +110,7 @@ async fn run(house: &House, generation: &Generation, standing: &Standing<'_>, st
     let (images, timings): (Vec<ImageResult>, Vec<Timing>) = join_all(images).await.into_iter().unzip();
     let longest = timings.into_iter().max_by_key(|timing| timing.queue + timing.create + timing.wait);
     let mut timing = longest.unwrap_or_default();
+    timing.queue += queued;
     timing.create += uploaded;
     let finished = Finished { created: house.clock.unix(), images, timing };
     note_end(house, generation, &finished);
@@ -129,21 +126,8 @@ async fn run(house: &House, generation: &Generation, standing: &Standing<'_>, st
     generation.advance(Phase::Finished(Arc::new(finished)));
 }
 
-/// What the create of this image sends.
-fn body(generation: &Generation, index: u8, links: &UploadLinks, taken_up: bool) -> Result<Step, Fault> {
-    let body: Option<CreateBody> = create_body(&generation.plan().task, index, links);
-    body.map(Step::Buy).ok_or_else(|| {
-        if taken_up {
-            let message = "The pictures of the request were lost when the gateway was restarted. Send the request again.";
-            return Fault::new(FaultKind::Overloaded, message);
-        }
-        let message = "The gateway made a mistake with the pictures of the request.";
-        Fault::new(FaultKind::Internal, message).with_cause("a picture of the task is in none of the inputs")
-    })
-}
-
-fn note_upload(house: &House, generation: &Generation, lease: &Lease) {
-    if let Some(upload) = lease.stored(house.clock.unix_ms()) {
+fn note_uploads(house: &House, generation: &Generation, leases: &Leases) {
+    for upload in leases.stored(house.clock.unix_ms()) {
         house.scribe.note(Note::Uploaded { generation: generation.id().clone(), upload });
     }
 }

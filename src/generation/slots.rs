@@ -66,7 +66,7 @@ impl Slots {
         let slot = match tokio::time::timeout(self.queue_timeout, &mut acquire).await {
             Ok(slot) => slot,
             Err(_) if standing.is_running() => acquire.await,
-            Err(_) => return Err(self.no_slot()),
+            Err(_) => return Err(no_slot(self.queue_timeout)),
         };
         standing.run();
         slot.map_err(|_closed| {
@@ -86,16 +86,15 @@ impl Slots {
         standing.run();
         Arc::clone(&self.places).try_acquire_owned().ok()
     }
+}
 
-    fn no_slot(&self) -> Fault {
-        let waited = self.queue_timeout.as_secs();
-        Fault::new(
-            FaultKind::NoSlot,
-            format!(
-                "All places for running tasks were taken for {waited} s. Nothing was bought; send the request again."
-            ),
-        )
-    }
+/// The fault of a generation whose turn did not come within `queue_timeout`.
+pub(super) fn no_slot(queue_timeout: Duration) -> Fault {
+    let waited = queue_timeout.as_secs();
+    let message = format!(
+        "All places for running tasks were taken for {waited} s. Nothing was bought; send the request again."
+    );
+    Fault::new(FaultKind::NoSlot, message)
 }
 
 #[cfg(test)]

@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
-use tokio::sync::{OnceCell, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
+use super::Options;
 use super::audience::Audience;
 use super::journal::{Note, StoredUpload};
 use super::scribe::Scribe;
+use super::slots::no_slot;
 use crate::evolink::{
     CallError, FILE_QUOTA_FULL, FileId, Refusal, Upload, UploadLinks, UploadedFile, Upstream, upload_fault,
 };
@@ -25,6 +27,9 @@ use crate::media::InputFile;
 
 /// Uploads under way at once, all together; the others wait, at most one for each picture of a running generation.
 const UPLOADS_AT_ONCE_MAX: usize = 8;
+/// Generations that hold files upstream, for each task that may run: those under way, and as many with their pictures
+/// ready for a place. A longer queue would fill the account's quota of files with pictures whose turn may never come.
+const HOLDERS_PER_TASK: usize = 2;
 /// How often one picture is tried.
 const TRIES_MAX: u32 = 3;
 /// The first pause between tries; twice as long after the second.
@@ -51,6 +56,9 @@ struct Shelf {
     tasks: TaskTracker,
     places: Semaphore,
     deletions: Semaphore,
+    holders: Arc<Semaphore>,
+    /// Longest wait to be a holder.
+    queue_timeout: Duration,
     entries: Mutex<HashMap<ContentHash, Weak<Entry>>>,
     /// A link with less time left is not handed to another generation.
     life_min: Duration,
@@ -69,8 +77,14 @@ struct Kept {
 }
 
 /// An uploaded picture, held until this is dropped.
-#[derive(Clone)]
 pub(super) struct Lease(Arc<Entry>);
+
+/// The uploaded pictures of a generation, held until this is dropped.
+pub(super) struct Leases {
+    held: Vec<Lease>,
+    queued: Duration,
+    _holder: Option<OwnedSemaphorePermit>,
+}
 
 /// Nobody wanted the generation any more when its turn came: nothing is known of its pictures.
 struct GivenUp;
@@ -80,32 +94,48 @@ impl Uploads {
         upstream: Arc<dyn Upstream>,
         scribe: Scribe,
         tasks: TaskTracker,
-        task_timeout: Duration,
+        options: &Options,
     ) -> Self {
+        let holders = options.max_tasks.saturating_mul(HOLDERS_PER_TASK).min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Shelf {
             upstream,
             scribe,
             tasks,
             places: Semaphore::new(UPLOADS_AT_ONCE_MAX),
             deletions: Semaphore::new(DELETIONS_AT_ONCE_MAX),
+            holders: Arc::new(Semaphore::new(holders)),
+            queue_timeout: options.queue_timeout,
             entries: Mutex::default(),
-            life_min: task_timeout + LIFE_SPARE,
+            life_min: options.task_timeout + LIFE_SPARE,
         }))
     }
 
-    /// Uploads the pictures that nobody has uploaded yet, side by side. The files are let go one by one as they are
-    /// there.
+    /// Uploads the pictures that nobody has uploaded yet, side by side, when the generation's turn has come. The files
+    /// are let go one by one as they are there.
     ///
     /// # Errors
-    /// What the first failed upload means for the client; nothing was bought.
+    /// `NoSlot` when the turn did not come within `queue_timeout`; what the first failed upload means for the client.
+    /// Nothing was bought.
     pub(super) async fn lease_all(
         &self,
         audience: &Audience,
         inputs: Vec<InputFile>,
-    ) -> Result<Vec<Lease>, Fault> {
+    ) -> Result<Leases, Fault> {
+        let began = Instant::now();
+        let holder = if inputs.is_empty() { None } else { Some(self.turn().await?) };
+        let queued = began.elapsed();
         // Not until the first failure: an upload cut short may leave a file that nobody deletes.
         let leases = join_all(inputs.into_iter().map(|input| self.lease(audience, input))).await;
-        leases.into_iter().collect()
+        let held = leases.into_iter().collect::<Result<_, _>>()?;
+        Ok(Leases { held, queued, _holder: holder })
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        let turn = Arc::clone(&self.0.holders).acquire_owned();
+        match timeout(self.0.queue_timeout, turn).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(no_slot(self.0.queue_timeout)),
+        }
     }
 
     /// Holds a picture that an earlier process uploaded.
@@ -149,7 +179,7 @@ impl Uploads {
 
 impl Lease {
     /// What is written down of it.
-    pub(super) fn stored(&self, now_ms: i64) -> Option<StoredUpload> {
+    fn stored(&self, now_ms: i64) -> Option<StoredUpload> {
         let Kept { file, expires } = self.0.kept()?;
         let left = expires.saturating_duration_since(Instant::now());
         let left = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
@@ -167,10 +197,29 @@ pub(super) fn nobody_waits() -> Fault {
     Fault::new(FaultKind::Overloaded, "Nobody was waiting any more when the turn came.")
 }
 
-/// Where the leased pictures are, for the creates.
-pub(super) fn links(leases: &[Lease]) -> UploadLinks {
-    let link = |Lease(entry): &Lease| Some((entry.content, entry.kept()?.file.url.clone()));
-    leases.iter().filter_map(link).collect()
+impl Leases {
+    /// Those that an earlier process uploaded, too.
+    #[must_use]
+    pub(super) fn with(mut self, more: Vec<Lease>) -> Self {
+        self.held.extend(more);
+        self
+    }
+
+    /// What is written down of them.
+    pub(super) fn stored(&self, now_ms: i64) -> Vec<StoredUpload> {
+        self.held.iter().filter_map(|lease| lease.stored(now_ms)).collect()
+    }
+
+    /// Where the pictures are, for the creates.
+    pub(super) fn links(&self) -> UploadLinks {
+        let link = |Lease(entry): &Lease| Some((entry.content, entry.kept()?.file.url.clone()));
+        self.held.iter().filter_map(link).collect()
+    }
+
+    /// How long the generation waited for its turn.
+    pub(super) const fn queued(&self) -> Duration {
+        self.queued
+    }
 }
 
 impl Shelf {

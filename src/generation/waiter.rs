@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::time::Instant;
 
 use super::House;
+use super::audience::Withdrawal;
 use super::journal::Note;
 use super::model::{Finished, Generation, Phase};
 use super::pictures::Delivered;
@@ -27,7 +28,7 @@ impl Waiter {
         Self { house, generation, since: Instant::now(), joined, answered: false }
     }
 
-    pub fn generation(&self) -> &Generation {
+    pub fn generation(&self) -> &Arc<Generation> {
         &self.generation
     }
 
@@ -94,15 +95,22 @@ impl Waiter {
     }
 
     /// The client is to be answered with 202: it will come for the answer by the generation's id. Until then the
-    /// generation has its interest, and no repetition of the request is answered with it. A promise holds over a
-    /// restart, so it is written down first.
+    /// generation has its interest, and no repetition of the request is answered with it. `kept` (the request's place
+    /// among those that wait) is dropped at the generation's end: what was promised is as much under way as what is
+    /// waited for. A promise holds over a restart, so it is written down first.
     ///
     /// # Errors
     /// `Overloaded` when it cannot be written down: nothing is promised.
-    pub async fn promise(self) -> Result<(), Fault> {
+    pub async fn promise(self, kept: impl Send + 'static) -> Result<(), Fault> {
         let note = Note::Promised { generation: self.generation.id().clone() };
         self.house.journal.note(Arc::from([note])).await.map_err(|error| unwritten().with_cause(error))?;
         self.generation.audience.promise();
+        let mut phases = self.generation.subscribe();
+        self.house.tasks.spawn(async move {
+            // An error is the generation's end as well.
+            let _ = phases.wait_for(|phase| matches!(phase, Phase::Finished(_))).await;
+            drop(kept);
+        });
         Ok(())
     }
 
@@ -116,6 +124,9 @@ impl Drop for Waiter {
     fn drop(&mut self) {
         if self.generation.audience.leave(self.answered) {
             self.generation.pictures.let_go();
+            if self.generation.audience.lapse() == Withdrawal::Cancel {
+                self.house.cancel(&self.generation);
+            }
             self.house.registry.lock().unwrap_or_else(PoisonError::into_inner).tidy(&self.generation);
         }
     }

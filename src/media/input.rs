@@ -35,7 +35,7 @@ pub enum InputError {
     NotAPicture { kind: Option<&'static str> },
     #[error("it is a link or a data URL, not the bytes of a picture")]
     Link,
-    #[error("its end is missing, or another file follows it")]
+    #[error("its end is missing")]
     Incomplete,
     #[error("its header is damaged or tells a size of zero")]
     NoSize,

@@ -4,9 +4,11 @@
 //! Answers `None` or `false` to any bytes that do not fit, and never reads past them. Looks at bytes in memory or, by
 //! way of [`Look`], at a file on disk, of which it reads a few blocks only.
 
+mod end;
 mod kinds;
 mod look;
 
+pub(super) use end::has_end_in;
 pub(super) use kinds::{is_link, other_kind};
 pub(super) use look::Look;
 
@@ -65,15 +67,13 @@ pub(super) fn dimensions_in(format: Format, file: &dyn Look) -> Option<Pixels> {
 }
 
 /// [`is_complete`], wherever the file is.
-pub(super) fn is_complete_in(format: Format, file: &dyn Look) -> bool {
+fn is_complete_in(format: Format, file: &dyn Look) -> bool {
     match format {
         Format::Png => ends_with(file, PNG_END),
         Format::Jpeg => ends_with(file, JPEG_END),
-        Format::Webp => {
-            let told = le_u32(file, 4).map(|size| u64::from(size) + 8);
-            told.and_then(|told| file.length().checked_sub(told))
-                .is_some_and(|trailing| usize::try_from(trailing).is_ok_and(|it| it <= TRAILING_MAX))
-        }
+        Format::Webp => webp_length(file)
+            .and_then(|told| file.length().checked_sub(told))
+            .is_some_and(|trailing| usize::try_from(trailing).is_ok_and(|it| it <= TRAILING_MAX)),
     }
 }
 
@@ -170,6 +170,11 @@ fn webp_dimensions(file: &dyn Look) -> Option<Pixels> {
         b"VP8X" => Some(Pixels::new(le_u24(file, 24)? + 1, le_u24(file, 27)? + 1)),
         _ => None,
     }
+}
+
+/// As the file's head tells it.
+fn webp_length(file: &dyn Look) -> Option<u64> {
+    le_u32(file, 4).map(|size| u64::from(size) + 8)
 }
 
 fn byte(file: &dyn Look, at: u64) -> Option<u8> {

@@ -63,7 +63,7 @@ fn take_of_edit(params: &mut ImageParams, name: &str, value: Value) -> Result<()
         }
         "mask" => {
             names.mask = "mask";
-            params.mask = Some(given(names.mask, value).image_reference()?);
+            params.take_mask(given("mask", value), Given::image_reference)?;
         }
         _ => {
             match name {

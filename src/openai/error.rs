@@ -11,23 +11,28 @@ struct Body<'a> {
 
 /// All four keys are always there; OpenAI's schema requires them.
 #[derive(Serialize)]
-struct Error<'a> {
+pub(super) struct Error<'a> {
     message: &'a str,
     r#type: &'a str,
     param: Option<&'a str>,
     code: &'a str,
 }
 
+impl<'a> Error<'a> {
+    pub(super) fn of(fault: &'a Fault) -> Self {
+        Self {
+            message: fault.message(),
+            r#type: fault.error_type(),
+            param: fault.param(),
+            code: fault.code(),
+        }
+    }
+}
+
 /// `{"error":{"message","type","param","code"}}`. The fault's private cause is not in it.
 pub fn error_body(fault: &Fault) -> Vec<u8> {
-    let error = Error {
-        message: fault.message(),
-        r#type: fault.error_type(),
-        param: fault.param(),
-        code: fault.code(),
-    };
     // Strings always serialize.
-    serde_json::to_vec(&Body { error }).unwrap_or_default()
+    serde_json::to_vec(&Body { error: Error::of(fault) }).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::generate::ImageParams;
+use super::generate::{GivenImage, ImageParams};
 use super::given::{Given, Wire};
 use super::ignored::ignore;
 use crate::fault::Fault;
@@ -30,7 +30,7 @@ const PARAMETERS: &[(&str, Take)] = &[
     ("stream", |params, given| given.flag().map(|stream| params.stream = stream)),
     // Evolink's own
     ("image_urls", |params, given| given.images(REFERENCES_MAX).map(|images| params.images.extend(images))),
-    ("mask_url", |params, given| given.image().map(|mask| params.mask = Some(mask))),
+    ("mask_url", |params, given| params.take_mask(given, Given::image)),
     ("negative_prompt", |params, given| native(params, given, |given| given.text().map(Value::from))),
     ("seed", |params, given| native(params, given, |given| given.any_integer().map(Value::from))),
     ("model_params", |params, given| native(params, given, |given| given.object().map(Value::from))),
@@ -152,6 +152,21 @@ fn native(
     let value = read(given)?;
     params.request.native.insert(name.to_owned(), value);
     Ok(())
+}
+
+impl ImageParams {
+    /// The only mask: of two, nobody could say which one is meant.
+    pub(super) fn take_mask(
+        &mut self,
+        given: Given,
+        read: fn(Given) -> Result<GivenImage, Fault>,
+    ) -> Result<(), Fault> {
+        if self.mask.is_some() {
+            return Err(Fault::invalid(given.name, "More than one mask is given; send one."));
+        }
+        self.mask = Some(read(given)?);
+        Ok(())
+    }
 }
 
 fn unused(

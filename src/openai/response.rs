@@ -5,6 +5,8 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::error::Error;
+use crate::fault::Fault;
 use crate::image::{Background, Format, Pixels, Quality, TokenEstimate};
 
 /// What is told of a finished generation.
@@ -63,6 +65,18 @@ impl Usage {
             output: tokens.output.saturating_mul(images),
         }
     }
+
+    /// As it stands in a stream's event.
+    pub(super) const fn body(self) -> UsageBody {
+        let Self { input_text, input_image, output } = self;
+        UsageBody {
+            input_tokens: input_text + input_image,
+            input_tokens_details: Details { image_tokens: input_image, text_tokens: input_text },
+            output_tokens: output,
+            output_tokens_details: None,
+            total_tokens: input_text + input_image + output,
+        }
+    }
 }
 
 /// A piece of an answer: text as it stands, or bytes to be written in base64.
@@ -103,18 +117,14 @@ impl Answer {
     }
 
     fn rest(&self) -> Rest<'_> {
-        let Usage { input_text, input_image, output } = self.usage;
         Rest {
             background: self.background.name(),
             output_format: self.output_format.name(),
             quality: (self.quality != Quality::Auto).then(|| self.quality.name()),
             size: self.size.map(|size| size.to_string()),
             usage: UsageBody {
-                input_tokens: input_text + input_image,
-                input_tokens_details: Details { image_tokens: input_image, text_tokens: input_text },
-                output_tokens: output,
-                output_tokens_details: Details { image_tokens: output, text_tokens: 0 },
-                total_tokens: input_text + input_image + output,
+                output_tokens_details: Some(Details { image_tokens: self.usage.output, text_tokens: 0 }),
+                ..self.usage.body()
             },
             errors: &self.errors,
         }
@@ -134,13 +144,14 @@ struct Rest<'a> {
     errors: &'a [ImageFault],
 }
 
-/// Both details are always there: typed clients index into them.
+/// The details of the input are always there: typed clients index into them. Those of the output are, but in streams.
 #[derive(Serialize)]
-struct UsageBody {
+pub(super) struct UsageBody {
     input_tokens: u64,
     input_tokens_details: Details,
     output_tokens: u64,
-    output_tokens_details: Details,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_tokens_details: Option<Details>,
     total_tokens: u64,
 }
 
@@ -150,8 +161,21 @@ struct Details {
     text_tokens: u64,
 }
 
+#[derive(Serialize)]
+struct Late<'a> {
+    created: i64,
+    data: [(); 0],
+    error: Error<'a>,
+}
+
+/// The failure of an answer whose head, a 200, is out already: a list without pictures, and the error beside it.
+/// Clients that look at `data` only find nothing in it.
+pub fn late_failure_body(created: i64, fault: &Fault) -> Vec<u8> {
+    json(&Late { created, data: [], error: Error::of(fault) }).into_bytes()
+}
+
 /// Plain structs of strings and numbers always serialize.
-fn json(value: &impl Serialize) -> String {
+pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
@@ -234,6 +258,14 @@ mod tests {
         answer.size = None;
         assert_eq!(read(&answer).get("size"), None);
         assert_eq!(read(&answer)["data"], json!([]));
+    }
+
+    #[test]
+    fn a_late_failure_is_an_empty_list_with_the_error_beside_it() {
+        let fault = Fault::new(crate::fault::FaultKind::Deadline, "Too \"late\".");
+        let told: Value = serde_json::from_slice(&late_failure_body(7, &fault)).unwrap();
+        let error = json!({"message": "Too \"late\".", "type": "timeout_error", "param": null, "code": "generation_timeout"});
+        assert_eq!(told, json!({"created": 7, "data": [], "error": error}));
     }
 
     #[test]

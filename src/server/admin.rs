@@ -9,13 +9,14 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
 use super::gateway::Gateway;
+use super::layers;
 use super::listener::Shutdown;
 use super::respond::fault_response;
 use crate::fault::{Fault, FaultKind};
 
 /// `/livez`, `/readyz` and `/metrics`.
 pub fn admin(gateway: Arc<Gateway>, shutdown: Shutdown) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(async move || ready(&shutdown)))
         .route("/metrics", get(metrics))
@@ -28,7 +29,8 @@ pub fn admin(gateway: Arc<Gateway>, shutdown: Shutdown) -> Router {
         .method_not_allowed_fallback(async || {
             fault_response(&Fault::new(FaultKind::MethodNotAllowed, "Only GET is allowed here."))
         })
-        .with_state(gateway)
+        .with_state(gateway);
+    layers::apply_for_operators(router)
 }
 
 /// Ready until the drain begins: then load balancers send new requests elsewhere.

@@ -1,26 +1,27 @@
 //! The answer with the pictures: converted to the asked form, described, and streamed out.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
 use futures_util::future::join_all;
+use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue};
-use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::Instant;
+
+mod body;
+pub(super) mod head;
+
+pub(super) use body::AnswerBody;
+use head::Access;
 
 use super::waiting_room::Place;
 use crate::fault::{Fault, FaultKind};
-use crate::generation::{Delivered, Finished, Generation, Waiter};
-use crate::image::{Delivery, Pixels, Plan};
-use crate::media::{ConvertError, Converter, Picture, Segment, Segments};
-use crate::money::Credits;
-use crate::openai::{Answer, AnswerImage, Content, ImageFault, Part, Usage};
+use crate::generation::{Delivered, Finished, Waiter};
+use crate::image::{Delivery, Format, Pixels, Plan};
+use crate::media::{ConvertError, Converter, Picture};
+use crate::openai::{Answer, AnswerImage, Content, ImageFault, StreamKind, Usage};
 
 /// A finished generation with its pictures.
 pub(super) struct Made {
@@ -35,6 +36,15 @@ pub(super) struct Composed {
     encode: Duration,
     /// False when a picture that was paid for is missing: a repetition of the request may fetch it.
     whole: bool,
+}
+
+/// How an answer with pictures is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writing {
+    /// As OpenAI's JSON object.
+    Json,
+    /// As the last event of a stream.
+    Event(StreamKind),
 }
 
 /// Brings the pictures into the form this client asked for; other clients of the generation may have asked for another.
@@ -62,8 +72,11 @@ pub(super) async fn compose(converter: &Converter, plan: &Plan, made: Made) -> R
     let mut whole = true;
     for (index, image) in (0..).zip(join_all(images).await) {
         match image {
-            Ok((content, size)) => {
-                answer.size.get_or_insert(size);
+            Ok(Handed { content, pixels, format }) => {
+                // The first picture's, as it is: a link leads to what the model made.
+                if answer.size.is_none() {
+                    (answer.size, answer.output_format) = (Some(pixels), format);
+                }
                 answer.images.push(AnswerImage { content });
             }
             Err(fault) => {
@@ -84,18 +97,26 @@ pub(super) async fn compose(converter: &Converter, plan: &Plan, made: Made) -> R
     }
 }
 
+/// One picture as the client gets it.
+struct Handed {
+    content: Content,
+    pixels: Pixels,
+    format: Format,
+}
+
 async fn hand_over(
     converter: &Converter,
     plan: &Plan,
     picture: &Picture,
     link: &str,
-) -> Result<(Content, Pixels), Fault> {
+) -> Result<Handed, Fault> {
     if plan.delivery == Delivery::Url {
-        return Ok((Content::Url(link.to_owned()), picture.pixels()));
+        let content = Content::Url(link.to_owned());
+        return Ok(Handed { content, pixels: picture.pixels(), format: picture.format() });
     }
     let picture = converter.convert(picture, plan.form).await.map_err(|error| unconvertible(&error))?;
-    let pixels = picture.pixels();
-    Ok((Content::Base64(picture.into_bytes()), pixels))
+    let (pixels, format) = (picture.pixels(), picture.format());
+    Ok(Handed { content: Content::Base64(picture.into_bytes()), pixels, format })
 }
 
 fn unconvertible(error: &ConvertError) -> Fault {
@@ -103,105 +124,27 @@ fn unconvertible(error: &ConvertError) -> Fault {
         .with_cause(error)
 }
 
-/// Streams the answer out; the waiter leaves when the last byte is handed over, or when the client does.
-pub(super) fn respond(composed: Composed, waiter: Waiter, place: Place) -> Response {
-    let Composed { answer, made, encode, whole } = composed;
-    let segments = answer.parts().into_iter().map(|part| match part {
-        Part::Text(text) => Segment::Text(text),
-        Part::Base64(bytes) => Segment::Base64(bytes),
-    });
-    let segments = Segments::new(segments.collect());
+impl Composed {
+    /// The body; the waiter leaves when its last byte is handed over, or when the client does.
+    pub(super) fn into_body(self, writing: Writing, waiter: Waiter, place: Place) -> AnswerBody {
+        let parts = match writing {
+            Writing::Json => self.answer.parts(),
+            Writing::Event(kind) => self.answer.completed_event(kind),
+        };
+        AnswerBody::with_pictures(parts, self.made.pictures, self.whole, waiter, place)
+    }
+}
+
+/// The whole answer, with all that is known at its end in its head.
+pub(super) fn respond(composed: Composed, waiter: Waiter, access: Access, place: Place) -> Response {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    name_generation(headers, waiter.generation());
-    let credits = if waiter.joined() { Credits::ZERO } else { made.finished.credits() };
-    put(headers, "x-gateway-credits", &credits.to_string());
-    let collapsed = if waiter.joined() { "; collapsed" } else { "" };
-    put(headers, "cache-status", &format!("evolink-gateway; fwd=bypass{collapsed}"));
-    put(headers, "server-timing", &server_timing(&made, encode));
-    if !answer.errors.is_empty() {
-        let made = answer.images.len();
-        put(headers, "x-gateway-partial", &format!("{made}/{}", made + answer.errors.len()));
-    }
-    let body = AnswerBody { segments, waiter: Some(waiter), whole, _pictures: made.pictures, _place: place };
+    head::name_generation(headers, waiter.generation());
+    head::tell_access(headers, access);
+    head::tell_cost(headers, &composed.made.finished, access);
+    head::tell_timing(headers, &composed.made, composed.encode);
+    head::tell_partial(headers, &composed.answer);
+    let body = composed.into_body(Writing::Json, waiter, place);
     response.map(|_empty| Body::new(body))
-}
-
-/// The headers every answer carries once a generation exists.
-pub(super) fn name_generation(headers: &mut HeaderMap, generation: &Generation) {
-    put(headers, "x-gateway-generation-id", &generation.id().to_string());
-    let tasks = generation.task_ids();
-    if !tasks.is_empty() {
-        let tasks: Vec<_> = tasks.iter().map(crate::evolink::TaskId::as_str).collect();
-        put(headers, "x-evolink-task-ids", &tasks.join(", "));
-    }
-}
-
-/// Names the parameters that had no effect, on every answer once there is a plan.
-pub(super) fn name_ignored(headers: &mut HeaderMap, plan: &Plan) {
-    if !plan.ignored.is_empty() {
-        put(headers, "x-gateway-ignored", &plan.ignored.join(", "));
-    }
-}
-
-/// What cannot stand in a header (it came from upstream or a client) is left out.
-fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(HeaderName::from_static(name), value);
-    }
-}
-
-fn server_timing(made: &Made, encode: Duration) -> String {
-    let timing = made.finished.timing;
-    let fetch = made.pictures.took;
-    let steps = [
-        ("queue", timing.queue),
-        ("create", timing.create),
-        ("wait", timing.wait),
-        ("fetch", fetch),
-        ("encode", encode),
-    ];
-    let steps = steps.map(|(name, took)| format!("{name};dur={:.1}", took.as_secs_f64() * 1000.0));
-    steps.join(", ")
-}
-
-/// The body, and all that must live until it is out.
-struct AnswerBody {
-    segments: Segments,
-    waiter: Option<Waiter>,
-    whole: bool,
-    _pictures: Arc<Delivered>,
-    _place: Place,
-}
-
-impl http_body::Body for AnswerBody {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.segments).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.segments.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.segments.size_hint()
-    }
-}
-
-impl Drop for AnswerBody {
-    fn drop(&mut self) {
-        if let Some(waiter) = self.waiter.take()
-            && self.whole
-            && self.segments.is_end_stream()
-        {
-            waiter.answered();
-        }
-    }
 }

@@ -10,13 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::layers::{Finished, Observe};
 use super::read_body::{BodyBudget, BodyLimits};
+use super::read_form::FormLimits;
 use super::waiting_room::WaitingRoom;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::fault::Fault;
 use crate::generation::Generations;
 use crate::keys::{Caller, KeyFault, Keys};
-use crate::media::{Converter, Guard};
+use crate::media::{Converter, Guard, Spool};
 use crate::telemetry::Metrics;
 
 /// What a reload may replace at any moment; a request works with the one it found at its start.
@@ -30,10 +31,55 @@ pub struct Policy {
 pub struct ServerOptions {
     /// Longest silent wait of a synchronous request.
     pub deadline: Duration,
+    /// Whitespace ahead of a late JSON answer (`server.keepalive`).
+    pub keepalive: Option<Keepalive>,
     pub max_waiting: usize,
     pub max_waiting_per_team: usize,
     pub max_json: u64,
+    pub max_upload: u64,
     pub max_buffered: u64,
+}
+
+/// When whitespace is sent ahead of a JSON answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Keepalive {
+    /// Silence until the first.
+    pub after: Duration,
+    /// Time between two.
+    pub every: Duration,
+}
+
+/// Times that no setting changes; tests shorten them.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// A stream's head waits so long for an early end, which then has its true status: SDKs repeat a 503, but not an
+    /// error within a stream.
+    pub early_end: Duration,
+    /// Time between two comments in a stream; below the 60 s after which many proxies cut silent connections.
+    pub comment_every: Duration,
+    /// Longest wait whose head is out: OpenAI's SDKs give up at 600 s.
+    pub wait_max: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            early_end: Duration::from_millis(500),
+            comment_every: Duration::from_secs(15),
+            wait_max: Duration::from_secs(590),
+        }
+    }
+}
+
+/// The parts of the house that the routes work with.
+pub struct Parts {
+    pub generations: Generations,
+    pub converter: Converter,
+    pub guard: Guard,
+    /// Where large uploads lie.
+    pub spool: Spool,
+    pub metrics: Arc<Metrics>,
+    pub clock: Clock,
 }
 
 /// The state of every route.
@@ -44,8 +90,12 @@ pub struct Gateway {
     pub(super) guard: Guard,
     pub(super) waiting_room: WaitingRoom,
     pub(super) json: BodyLimits,
+    pub(super) form: FormLimits,
+    pub(super) spool: Spool,
     pub(super) buffers: BodyBudget,
     pub(super) deadline: Duration,
+    pub(super) keepalive: Option<Keepalive>,
+    pub patience: Patience,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Clock,
     /// Cancelled when the drain time is nearly over: whoever still waits is sent away to try again.
@@ -53,15 +103,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub fn new(
-        policy: Policy,
-        generations: Generations,
-        converter: Converter,
-        guard: Guard,
-        options: ServerOptions,
-        metrics: Arc<Metrics>,
-        clock: Clock,
-    ) -> Self {
+    pub fn new(policy: Policy, parts: Parts, options: ServerOptions) -> Self {
+        let Parts { generations, converter, guard, spool, metrics, clock } = parts;
         Self {
             policy: ArcSwap::from_pointee(policy),
             generations,
@@ -73,8 +116,12 @@ impl Gateway {
                 Arc::clone(&metrics),
             ),
             json: BodyLimits::new(options.max_json),
+            form: FormLimits::new(options.max_upload),
+            spool,
             buffers: BodyBudget::new(options.max_buffered),
             deadline: options.deadline,
+            keepalive: options.keepalive,
+            patience: Patience::default(),
             metrics,
             clock,
             giving_up: CancellationToken::new(),
@@ -89,6 +136,11 @@ impl Gateway {
     /// Counts a reload, taken or refused.
     pub fn note_reload(&self, taken: bool) {
         self.metrics.config_reload(taken);
+    }
+
+    /// Waits until no generation is under way.
+    pub async fn settled(&self) {
+        self.generations.settled().await;
     }
 
     /// Sends away everyone who still waits.

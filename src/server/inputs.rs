@@ -58,8 +58,8 @@ impl Inputs {
     }
 }
 
-/// Makes pictures given in JSON definite: links stay links, bytes are checked and kept, large ones in `spool`, small
-/// ones with a share of `budget`.
+/// Makes pictures given in JSON definite: links stay links, bytes are checked and kept, small ones with a share of
+/// `budget`, large ones in `spool` and with a share only until they are there.
 ///
 /// Fails with 400 `invalid_image` naming the client's own parameter (`names`), and 503 when `budget` or `spool` is full.
 pub async fn gather(
@@ -71,6 +71,9 @@ pub async fn gather(
 ) -> Result<Inputs, Fault> {
     let mut inputs = Inputs::default();
     let total = images.len();
+    // The body has given its share back, and a slow disk may keep these bytes waiting.
+    let mut waiting = budget.share()?;
+    waiting.cover(images.iter().chain(&mask).map(beyond_memory).sum())?;
     for (at, image) in images.into_iter().enumerate() {
         let reference = match image {
             GivenImage::Link(link) => Reference::Link(link),
@@ -92,6 +95,14 @@ pub async fn gather(
         }
     };
     Ok(inputs)
+}
+
+/// Bytes that are held only until they are on the disk.
+fn beyond_memory(given: &GivenImage) -> u64 {
+    match given {
+        GivenImage::Link(_) => 0,
+        GivenImage::Data(bytes) => length_of(bytes.get(IN_MEMORY_BYTES_MAX..).unwrap_or_default()),
+    }
 }
 
 async fn received(

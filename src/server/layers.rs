@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use tower::ServiceBuilder;
 
@@ -22,6 +22,7 @@ mod trail;
 
 use access::Record;
 pub use access::{Finished, Observe};
+pub(super) use panics::as_fault;
 pub use request_id::RequestId;
 pub use trail::{TeamLabel, Trail};
 
@@ -47,6 +48,19 @@ pub fn apply(router: Router, layers: Layers) -> Router {
             .layer(cors::layer(&layers.cors_origins))
             .layer(from_fn_with_state(layers.shutdown, answer_in_any_case)),
     )
+}
+
+/// The same for operators' routes: an id and an answer in any case. They are not counted among clients' requests and
+/// go on while the gateway drains.
+pub fn apply_for_operators(router: Router) -> Router {
+    router.layer(from_fn(name_and_answer))
+}
+
+async fn name_and_answer(mut request: Request, next: Next) -> Response {
+    let id = RequestId::give(&mut request);
+    let mut response = panics::caught(Some(id.clone()), next.run(request)).await;
+    id.name(&mut response);
+    response
 }
 
 /// Gives the request its id and its record: every line of the log and every answer carries the id.

@@ -17,10 +17,19 @@ const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 /// How a request failed, for the log and the metrics; travels in the answer's extensions.
 #[derive(Debug, Clone)]
 pub struct Outcome {
+    /// The status that the failure stands for; a client whose answer had begun before it saw another.
+    pub status: u16,
     /// [`FaultKind::label`]: a closed set, fit for a metric's label.
     pub code: &'static str,
     /// The private cause, for the log only.
     pub cause: Option<String>,
+}
+
+impl Outcome {
+    pub fn of(fault: &Fault) -> Self {
+        let cause = fault.cause().map(str::to_owned);
+        Self { status: fault.status(), code: fault.kind().label(), cause }
+    }
 }
 
 /// The answer to a failed request: OpenAI's error object and the headers that steer the SDKs' retries.
@@ -42,8 +51,7 @@ pub fn fault_response(fault: &Fault) -> Response {
         // Who was too slow with a body is not waited for any longer.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    let outcome = Outcome { code: fault.kind().label(), cause: fault.cause().map(str::to_owned) };
-    response.extensions_mut().insert(outcome);
+    response.extensions_mut().insert(Outcome::of(fault));
     *response.body_mut() = Body::from(body);
     response
 }

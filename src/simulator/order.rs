@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use crate::catalog::{MODEL_PARAMS, Row, built_in};
+use crate::catalog::{MODEL_PARAMS, Price, Row, built_in};
 use crate::image::{Format, Pixels, Quality, Tier};
 
 const PICTURES_MAX: u64 = 10;
@@ -40,6 +40,8 @@ pub(super) struct Order {
     /// Only with references; without them it is ignored.
     pub mask: Option<String>,
     pub callback_url: Option<String>,
+    /// Of one picture, as the model's row has it.
+    pub price: &'static Price,
 }
 
 /// Why a create is refused.
@@ -79,6 +81,7 @@ pub(super) fn read(body: &[u8]) -> Result<Order, OrderError> {
         references,
         mask,
         callback_url: callback(&fields)?,
+        price: &row.price,
     })
 }
 

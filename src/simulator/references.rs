@@ -12,13 +12,16 @@ use super::task::message_of;
 
 /// Why the pictures cannot be used: the message of a failed task.
 pub(super) fn problem(world: &World, host: &str, order: &Order) -> Option<String> {
+    // of the first picture, which the mask applies to; none when it is elsewhere
     let mut first_size = None;
-    for url in &order.references {
+    for (index, url) in order.references.iter().enumerate() {
         let Some(path) = own_path(host, url) else { continue };
         let Some((size, _)) = shape(world, path) else {
             return Some(message_of("image_processing_error", 1));
         };
-        first_size.get_or_insert(size);
+        if index == 0 {
+            first_size = Some(size);
+        }
     }
     let path = own_path(host, order.mask.as_deref()?)?;
     let problem = match (shape(world, path), first_size) {

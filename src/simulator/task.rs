@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::billing::credits;
+use super::billing::{credits, rule};
 use super::faults::{Armed, Done};
 use super::order::Order;
 
@@ -167,7 +167,7 @@ impl Task {
         let ended = stage == Stage::Ended;
         let used = if self.fate == Fate::Completed { self.charge } else { 0 };
         Usage {
-            billing_rule: "per_token",
+            billing_rule: rule(self.order.price),
             credits_reserved: credits(self.reserved),
             credits_used: ended.then(|| credits(used)),
             cost: ended.then(|| {

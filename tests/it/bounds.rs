@@ -95,6 +95,36 @@ async fn bodies_that_would_not_fit_together_are_sent_away() {
     house.finish().await;
 }
 
+/// A body and a form, both left in their midst, each nearly as large as the room.
+#[tokio::test]
+async fn clients_that_leave_within_their_uploads_leave_nothing_behind() {
+    let house = Harness::with(json!({"server": {"max_json": "8KiB", "max_buffered": "12KiB"}})).await;
+    let part = "--b\r\ncontent-disposition: form-data; name=\"prompt\"\r\n\r\n";
+    for (path, media_type, start) in
+        [("generations", "application/json", ""), ("edits", "multipart/form-data; boundary=b", part)]
+    {
+        let mut leaving = house.raw().await;
+        let head = format!(
+            "POST /v1/images/{path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {DESIGN_KEY}\r\n\
+             content-type: {media_type}\r\ncontent-length: 8000\r\n\r\n{start}"
+        );
+        leaving.send(head + &"x".repeat(7000)).await;
+        let body = json!({"prompt": "x".repeat(7000), "n": 0}).to_string();
+        let mut answer = house.post(body.clone()).await;
+        while answer.status == 400 {
+            // The leaving client's bytes are still on their way.
+            answer = house.post(body.clone()).await;
+        }
+        is_full(&answer);
+        drop(leaving);
+        while answer.status == 503 {
+            answer = house.post(body.clone()).await;
+        }
+        answer.is_error(400, "invalid_request_error", "invalid_value", false);
+    }
+    house.finish().await;
+}
+
 #[tokio::test]
 async fn the_places_upstream_are_never_exceeded() {
     let house = Harness::with(json!({"evolink": {"max_tasks": 2}})).await;

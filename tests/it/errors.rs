@@ -56,7 +56,7 @@ async fn the_table_of_errors() {
         ("wrong n", house.generation(json!({"prompt": "x", "n": 11}))),
         ("wrong size", house.generation(json!({"prompt": "x", "size": "1000x1000"}))),
         ("wrong quality", house.generation(json!({"prompt": "x", "quality": "best"}))),
-        ("stream", house.generation(json!({"prompt": "x", "stream": true}))),
+        ("stream of several", house.generation(json!({"prompt": "x", "stream": true, "n": 2}))),
         (
             "link to a converted picture",
             house.generation(json!({"prompt": "x", "response_format": "url", "output_format": "jpeg"})),

@@ -149,7 +149,9 @@ async fn the_admin_listener_speaks_of_health_and_metrics_only() {
     assert_eq!((house.admin("/livez").await.status, house.admin("/readyz").await.status), (200, 200));
     let metrics = house.admin("/metrics").await;
     assert!(metrics.header("content-type").unwrap().starts_with("text/plain; version=0.0.4"));
-    assert_eq!(house.admin("/v1/models").await.status, 404);
+    let unknown = house.admin("/v1/models").await;
+    unknown.is_error(404, "invalid_request_error", "unknown_url", false);
+    assert!(metrics.header("x-request-id").unwrap().starts_with("req_"));
     let posted = house.http.post(format!("http://{}/metrics", house.admin)).send().await.unwrap();
     assert_eq!(posted.status(), 405);
     house.finish().await;

@@ -11,10 +11,13 @@
     reason = "these are tests; Clippy knows only functions marked #[test] as such, and metrics compared here are counts"
 )]
 
+mod azure;
 mod bounds;
+mod by_id;
 mod cli;
 mod creates;
 mod edge;
+mod edits;
 mod endings;
 mod ends;
 mod errors;
@@ -24,7 +27,11 @@ mod links;
 mod looks;
 mod models;
 mod observed;
+mod openapi;
 mod pictures;
 mod repeats;
 mod requests;
+mod streams;
 mod support;
+mod uploads;
+mod waits;

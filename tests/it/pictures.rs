@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use image::ImageFormat;
 use serde_json::{Value, json};
 
-use crate::support::{Harness, Setup, decoded};
+use crate::support::{Harness, Setup, decoded, small};
 
 #[tokio::test]
 async fn sizes_of_every_form_are_delivered() {
@@ -170,5 +170,16 @@ async fn a_hundred_requests_at_once_are_all_answered() {
         answers.iter().map(|answer| answer.header("x-request-id").unwrap().into()).collect();
     assert_eq!(ids.len(), 100, "each its own request id");
     house.has_tasks(100);
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn a_link_is_told_with_the_format_that_it_leads_to() {
+    let house = Harness::start().await;
+    for (fault, format) in [("", "png"), ("[media:webp]", "webp"), ("[media:jpeg]", "jpeg")] {
+        let mut body = small(&format!("a fox {fault}"));
+        body["response_format"] = json!("url");
+        assert_eq!(house.generate(body).await.is_ok().json()["output_format"], format);
+    }
     house.finish().await;
 }

@@ -176,6 +176,8 @@ async fn what_has_no_effect_is_named_and_refused_only_in_strict_mode() {
     assert_eq!(ignored, all);
     let sent = house.ledger().tasks[0].body.clone();
     assert!(all.iter().all(|name| sent.get(name).is_none()), "{sent}");
+    let named = house.send(house.generation_by(STRICT_KEY, json!({"prompt": "x", "стиль, mine": 1}))).await;
+    assert_eq!(named.error("param"), "стиль, mine", "as the client wrote it");
     let refused = house.send(house.generation_by(STRICT_KEY, body)).await;
     refused.is_error(400, INVALID, "unknown_parameter", false);
     assert!(all.contains(&refused.error("param").as_str()), "{}", refused.text());

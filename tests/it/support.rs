@@ -2,6 +2,9 @@
 //! a plain HTTP client. Waiting is done by deadline, never by guessing how long something takes.
 
 mod answer;
+pub(crate) mod edits;
+mod events;
+pub(crate) mod form;
 mod harness;
 mod log;
 mod metrics;
@@ -10,7 +13,9 @@ mod setup;
 
 use std::time::Duration;
 
-pub(crate) use answer::{Answer, decoded};
+pub(crate) use answer::{Answer, decoded, shown};
+pub(crate) use events::{Block, Live};
+pub(crate) use form::FormBody;
 pub(crate) use harness::{Harness, small};
 pub(crate) use log::all as logged;
 pub(crate) use metrics::Metrics;

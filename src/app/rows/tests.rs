@@ -50,6 +50,20 @@ fn a_row_of_a_built_in_id_changes_only_what_it_names() {
 }
 
 #[test]
+fn limits_that_let_nothing_through_are_refused() {
+    let said = problems(
+        "[{id: a, prompt_characters: 0, task_timeout: 0s, images: {max: 1, max_bytes: 5GiB}}, \
+          {id: b, pixels: {min_edge: 256, max_pixels: 100}}]",
+    );
+    insta::assert_snapshot!(said, @r"
+    models.catalog[0].prompt_characters: must be at least 1: every request has a prompt
+    models.catalog[0].task_timeout: must be from 1ms to 24h
+    models.catalog[0].images.max_bytes: must be from 1 to 52428800, the most that is taken here
+    models.catalog[1].pixels: no size fits all of these rules
+    ");
+}
+
+#[test]
 fn a_new_row_starts_from_the_model_it_is_like() {
     let table = table(
         "[{id: nano-banana-3, like: gemini-nano-banana-2.1, resolutions: [1K, 2K, 4K], ratios: ['1:1', '5:1'], \

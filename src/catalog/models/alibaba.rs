@@ -71,6 +71,7 @@ fn qwen_edit_plus() -> Row {
     }
 }
 
+/// The edges as their pages say.
 fn qwen_inputs(min: usize) -> Inputs {
     Inputs { min, edge_min: 384, edge_max: 3_072, ..Inputs::up_to(3) }
 }

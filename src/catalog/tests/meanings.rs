@@ -197,7 +197,7 @@ fn own_parameters_pass_where_the_model_has_them_and_are_named_where_not() {
     assert_eq!(
         ignored,
         [
-            "model_params.a_b__",
+            "model_params.a,b",
             "model_params.foo",
             "negative_prompt",
             "nsfw_check",
@@ -273,8 +273,12 @@ fn links_go_to_pictures_whose_format_nobody_asked_for() {
     }
     let mut jpeg = link("doubao-seedream-5.0-lite", Some(Format::Jpeg));
     jpeg.native = Map::from_iter([("model_params".to_owned(), json!({"output_format": "jpeg"}))]);
-    let made = plan(jpeg).unwrap();
+    let made = plan(jpeg.clone()).unwrap();
     assert_eq!(all_sent(&made), json!({"quality": "2K", "model_params": {"output_format": "jpeg"}}));
+    jpeg.compression = Compression::new(100);
+    assert!(plan(jpeg.clone()).is_ok(), "as it is made");
+    jpeg.compression = Compression::new(50);
+    assert_eq!(refusal(jpeg).param(), Some("response_format"));
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn a_mask_must_be_a_png_with_alpha_of_the_first_pictures_size() {
     ];
     for (mask, problem) in wrong {
         let (status, code, param, message) = told(masked(mask));
-        assert_eq!((status, code.as_str(), param.as_str()), (400, "invalid_value", "mask"));
+        assert_eq!((status, code.as_str(), param.as_str()), (400, "invalid_image", "mask"));
         assert!(message.contains(problem) && message.contains("PNG with an alpha channel"), "{message}");
     }
     // what is behind a link is upstream's to judge

@@ -52,7 +52,7 @@ server: {listen: '0.0.0.0:80', admin_listen: '127.0.0.1:80', max_json: 1GiB, pub
 evolink: {poll: {min: 9s}, callback: {enabled: true}, api_key: '${NOT_SET}'}
 models:
   default: gpt-image-3
-  aliases: {a.b: nowhere, c: {model: seedream, output_compression: 101, qualty: low}}
+  aliases: {a.b: nowhere, c: {model: seedream, output_compression: 101, qualty: low, size: huge}}
   catalog: [{id: own}, {id: own}, {name: x}]
 images: {store: s3}
 state: {store: redis, path: ''}

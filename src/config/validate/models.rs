@@ -5,6 +5,7 @@ use crate::config::nearest;
 use crate::config::path::Path;
 use crate::config::settings::Settings;
 use crate::config::{Checks, amount::Amount};
+use crate::image::Size;
 
 pub(super) fn check(settings: &Settings, checks: &Checks, findings: &mut Findings<'_>) {
     let models = &settings.models;
@@ -20,6 +21,10 @@ pub(super) fn check(settings: &Settings, checks: &Checks, findings: &mut Finding
         let path = Path::of(&["models", "aliases", name]);
         if !known.contains(&alias.model.as_str()) {
             findings.add(&path, unknown(&alias.model));
+        }
+        if alias.size.as_ref().is_some_and(|size| size.parse::<Size>().is_err()) {
+            let message = "must be auto, a ratio such as \"16:9\", or WIDTHxHEIGHT such as 1024x1024";
+            findings.add(&path.join("size"), message);
         }
         if alias.output_compression.is_some_and(|percent| percent > 100) {
             findings.add(&path.join("output_compression"), "must be from 0 to 100");

@@ -33,7 +33,12 @@ impl Client {
             .header("x-evo-upload-id", upload.receipt())
             .body(Body::wrap_stream(form.body));
         let answer = self.send_now(Call::Upload, request, patience(&upload)).await;
-        match answer.and_then(|answer| decode::file(&answer)) {
+        let file = answer.as_ref().map_err(Clone::clone).and_then(decode::file);
+        if let (Err(_), Some(stray)) = (&file, answer.ok().as_ref().and_then(decode::stray_file)) {
+            // It counts in the account's quota, and without a link it is of no use.
+            let _ = self.remove_file(&stray).await;
+        }
+        match file {
             Err(error) if error.proof() == Proof::Unknown => self.receipt(&upload).await.ok_or(error),
             result => result,
         }

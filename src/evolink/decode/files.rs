@@ -13,9 +13,28 @@ const MESSAGE_CHARS_MAX: usize = 1_000;
 /// The answer to an upload, or to the question for its receipt.
 pub(in super::super) fn file(answer: &Answer) -> Result<UploadedFile, CallError> {
     let value = taken(answer)?;
-    let places = ["/data", "", "/data/file", "/data/0"];
-    let mut objects = places.iter().filter_map(|path| value.pointer(path)?.as_object());
-    objects.find_map(read_file).ok_or_else(|| no_task(answer, &value, "no link to a file in it"))
+    let found = objects(&value).find_map(read_file);
+    found.ok_or_else(|| no_task(answer, &value, "no link to a file in it"))
+}
+
+/// The file of an answer without a usable link: it was stored all the same.
+pub(in super::super) fn stray_file(answer: &Answer) -> Option<FileId> {
+    let value = taken(answer).ok()?;
+    let mut strays = objects(&value).filter(|object| object.contains_key("file_id"));
+    strays.find_map(read_id)
+}
+
+fn objects(value: &Value) -> impl Iterator<Item = &Map<String, Value>> {
+    ["/data", "", "/data/file", "/data/0"].iter().filter_map(|path| value.pointer(path)?.as_object())
+}
+
+/// Written as a text or a number.
+fn read_id(object: &Map<String, Value>) -> Option<FileId> {
+    ["file_id", "id"].iter().find_map(|name| match object.get(*name)? {
+        Value::String(id) if is_id(id) => Some(FileId::new(id.as_str())),
+        Value::Number(id) => id.as_u64().map(|id| FileId::new(id.to_string().as_str())),
+        _ => None,
+    })
 }
 
 /// An answer that has nothing to tell but that it was done; its body may be empty.
@@ -67,9 +86,8 @@ fn read_file(object: &Map<String, Value>) -> Option<UploadedFile> {
     let text = |name: &str| object.get(name).and_then(Value::as_str);
     let url =
         ["file_url", "download_url", "url"].iter().find_map(|name| text(name).filter(|url| is_link(url)))?;
-    let id = ["file_id", "id"].iter().find_map(|name| text(name).filter(|id| is_id(id)));
     Some(UploadedFile {
-        id: id.map(FileId::new),
+        id: read_id(object),
         url: url.to_owned(),
         life: life(text("upload_time"), text("expires_at")),
     })
@@ -105,11 +123,25 @@ mod tests {
         let sparse = UploadedFile { id: None, url: url.to_owned(), life: None };
         for body in [
             json!({"data": {"download_url": url, "file_id": "../../v1/tasks", "expires_at": "soon"}}),
-            json!({"data": {"file_url": "", "download_url": url, "file_id": 7, "expires_at": "2026-11-04T02:00:00Z"}}),
+            json!({"data": {"file_url": "", "download_url": url, "file_id": null, "expires_at": "2026-11-04T02:00:00Z"}}),
             json!({"url": url}),
         ] {
             assert_eq!(answered(201, &body), Ok(sparse.clone()), "{body}");
         }
+    }
+
+    #[test]
+    fn a_file_without_a_usable_link_can_still_be_deleted() {
+        let stray = |body: Value| {
+            let answer = Answer { status: 200, pause: None, body: Bytes::from(body.to_string()) };
+            assert!(file(&answer).is_err());
+            stray_file(&answer)
+        };
+        assert_eq!(stray(json!({"data": {"file_id": "file_1"}})), Some(FileId::new("file_1")));
+        assert_eq!(stray(json!({"data": {"file_id": 7, "file_url": "ftp://a/b"}})), Some(FileId::new("7")));
+        assert_eq!(stray(json!({"data": {"file_id": "../v1"}})), None);
+        assert_eq!(stray(json!({"id": "request_1"})), None);
+        assert_eq!(stray(json!({"success": false, "code": 40003, "file_id": "file_1"})), None);
     }
 
     #[test]

@@ -93,7 +93,8 @@ impl ById {
     }
 }
 
-fn bytes_of(generation: &Generation) -> usize {
+/// What a generation takes, roughly; always the same of one.
+pub(super) fn bytes_of(generation: &Generation) -> usize {
     let task = &generation.plan().task;
     let links = task.references.iter().chain(&task.mask).map(|reference| match reference {
         Reference::Link(link) => link.len(),

@@ -88,3 +88,21 @@ async fn more_than_can_be_remembered_are_refused_until_some_are_forgotten() {
     ends(&mut registry, &first, Fault::new(FaultKind::TaskFailed, "no"));
     assert!(registry.add(&third).is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn long_prompts_are_remembered_within_a_bound_of_bytes() {
+    let mut registry = Registry { bytes_max: 1, ..registry() };
+    let first = begun(&mut registry);
+    let second = Arc::new(Generation::new(plan(), owner(), 0));
+    assert_eq!(registry.add(&second).unwrap_err().kind(), FaultKind::Overloaded);
+    first.audience.leave(false);
+    ends(&mut registry, &first, Fault::new(FaultKind::TaskFailed, "no"));
+    assert!(registry.add(&second).is_err(), "a repetition may come for the first");
+    tokio::time::advance(ORPHAN_AGE_MAX + Duration::from_secs(1)).await;
+    second.audience.enter();
+    registry.add(&second).unwrap();
+    assert_eq!((registry.count, registry.bytes), (1, bytes_of(&second)));
+    second.audience.leave(true);
+    ends(&mut registry, &second, Fault::new(FaultKind::TaskFailed, "no"));
+    assert_eq!((registry.count, registry.bytes), (0, 0));
+}

@@ -17,7 +17,7 @@ async fn what_was_promised_is_made_without_a_waiter_and_found_by_its_id() {
     let waiter = bench.begin(&plan("a fox", 1, &[]), &[]).await;
     assert_eq!(waiter.generation().created_unix(), 1_800_000_000);
     let id = id_of(&waiter);
-    waiter.promise().await.unwrap();
+    waiter.promise(()).await.unwrap();
     after(30 * SECOND).await;
     assert_eq!(bench.script().creates.len(), 1);
     assert!(bench.generations.find("other", &id).is_none() && bench.find("gen_unknown").is_none());
@@ -32,11 +32,11 @@ async fn what_was_promised_is_made_without_a_waiter_and_found_by_its_id() {
 async fn what_was_promised_answers_no_repetition() {
     let bench = Bench::new();
     let fox = plan("a fox", 1, &[]);
-    bench.begin(&fox, &[]).await.promise().await.unwrap();
+    bench.begin(&fox, &[]).await.promise(()).await.unwrap();
     after(SECOND).await;
     let second = bench.begin(&fox, &[]).await;
     assert!(!second.joined(), "while it runs");
-    second.promise().await.unwrap();
+    second.promise(()).await.unwrap();
     after(30 * SECOND).await;
     assert!(!bench.begin(&fox, &[]).await.joined(), "after its end");
     let orphan = plan("a bear", 1, &[]);
@@ -74,7 +74,7 @@ async fn an_ended_generation_is_found_for_the_time_of_replay() {
     after(4 * MINUTE).await;
     assert!(bench.find(&id).is_some());
     after(2 * MINUTE).await;
-    assert!(bench.find(&id).is_none() && !bench.generations.detach("design", &id));
+    assert!(bench.find(&id).is_none() && bench.generations.detach("design", &id).is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,11 +83,11 @@ async fn what_is_taken_back_with_nobody_waiting_is_cancelled_upstream() {
     bench.script().tasks_take = [SECOND, 10 * MINUTE].into();
     let waiter = bench.begin(&plan("a fox", 3, &[]), &[]).await;
     let id = id_of(&waiter);
-    waiter.promise().await.unwrap();
+    waiter.promise(()).await.unwrap();
     after(20 * SECOND).await;
-    assert!(!bench.generations.detach("other", &id));
-    assert!(bench.generations.detach("design", &id));
-    assert!(bench.find(&id).is_none() && !bench.generations.detach("design", &id));
+    assert!(bench.generations.detach("other", &id).is_none());
+    assert!(bench.generations.detach("design", &id).is_some());
+    assert!(bench.find(&id).is_none() && bench.generations.detach("design", &id).is_none());
     after(MINUTE).await;
     let cancels = bench.script().cancels.len();
     assert_eq!(cancels, 2, "the third had ended already");
@@ -103,7 +103,7 @@ async fn a_cancel_that_upstream_refuses_leaves_the_task_watched_to_its_end() {
     bench.script().refuses_cancels = true;
     let waiter = bench.begin(&plan("a fox", 1, &[]), &[]).await;
     let id = id_of(&waiter);
-    waiter.promise().await.unwrap();
+    waiter.promise(()).await.unwrap();
     after(SECOND).await;
     bench.generations.detach("design", &id);
     after(SECOND).await;
@@ -120,7 +120,7 @@ async fn what_is_taken_back_while_somebody_waits_goes_on_for_him() {
     let mut waiter = bench.begin(&fox, &[]).await;
     let id = id_of(&waiter);
     after(SECOND).await;
-    assert!(bench.generations.detach("design", &id));
+    assert!(bench.generations.detach("design", &id).is_some());
     assert!(bench.find(&id).is_none());
     let retry = bench.generations.begin(Arc::clone(&fox), owner(&fox), Vec::new(), true).await.unwrap();
     assert!(!retry.joined(), "nobody new may come");
@@ -128,6 +128,20 @@ async fn what_is_taken_back_while_somebody_waits_goes_on_for_him() {
     drop((waiter, retry));
     after(MINUTE).await;
     assert!(bench.script().cancels.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_taken_back_while_somebody_waits_is_cancelled_when_he_leaves() {
+    let bench = Bench::new();
+    let waiter = bench.begin(&plan("a fox", 1, &[]), &[]).await;
+    let id = id_of(&waiter);
+    after(SECOND).await;
+    assert!(bench.generations.detach("design", &id).is_some());
+    after(SECOND).await;
+    assert!(bench.script().cancels.is_empty(), "he still waits");
+    drop(waiter);
+    after(SECOND).await;
+    assert_eq!(bench.script().cancels.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,8 +153,8 @@ async fn what_is_taken_back_in_the_queue_buys_nothing() {
     after(SECOND).await;
     assert_eq!(second.generation().state(), State::Queued);
     let id = id_of(&second);
-    second.promise().await.unwrap();
-    assert!(bench.generations.detach("design", &id));
+    second.promise(()).await.unwrap();
+    assert!(bench.generations.detach("design", &id).is_some());
     after(MINUTE).await;
     let script = bench.script();
     assert_eq!((script.creates.len(), script.cancels.len()), (1, 0));
@@ -151,7 +165,7 @@ async fn the_images_of_what_was_cancelled_that_wait_for_a_place_are_not_bought()
     let bench = Bench::with(Options { max_tasks: 1, ..options() });
     let waiter = bench.begin(&plan("a fox", 3, &[]), &[]).await;
     let id = id_of(&waiter);
-    waiter.promise().await.unwrap();
+    waiter.promise(()).await.unwrap();
     after(SECOND).await;
     bench.generations.detach("design", &id);
     after(5 * MINUTE).await;
@@ -165,7 +179,7 @@ async fn a_create_under_way_when_it_is_taken_back_is_cancelled_once_its_task_is_
     bench.script().creates_take = 5 * SECOND;
     let waiter = bench.begin(&plan("a fox", 1, &[]), &[]).await;
     let id = id_of(&waiter);
-    waiter.promise().await.unwrap();
+    waiter.promise(()).await.unwrap();
     after(SECOND).await;
     bench.generations.detach("design", &id);
     after(SECOND).await;

@@ -127,7 +127,7 @@ impl Client {
                 if promise {
                     let id = waiter.generation().id().to_string();
                     *self.promised.lock().unwrap() = Some(id);
-                    waiter.promise().await.unwrap();
+                    waiter.promise(()).await.unwrap();
                     self.told.store(true, Ordering::Relaxed);
                     continue;
                 }

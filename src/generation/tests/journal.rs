@@ -160,9 +160,9 @@ async fn a_promise_that_cannot_be_written_down_is_not_made() {
     let bench = Bench::new();
     let waiter = bench.begin(&plan("a fox", 1, &[])).await.unwrap();
     bench.journal.notes_fail.store(true, Ordering::Relaxed);
-    assert_eq!(waiter.promise().await.unwrap_err().kind(), FaultKind::Overloaded);
+    assert_eq!(waiter.promise(()).await.unwrap_err().kind(), FaultKind::Overloaded);
     bench.journal.notes_fail.store(false, Ordering::Relaxed);
-    bench.begin(&plan("a bear", 1, &[])).await.unwrap().promise().await.unwrap();
+    bench.begin(&plan("a bear", 1, &[])).await.unwrap().promise(()).await.unwrap();
     let promised: Vec<bool> = bench.unfinished().await.iter().map(|left| left.promised).collect();
     assert_eq!(promised, [false, true]);
 }

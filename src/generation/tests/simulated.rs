@@ -144,14 +144,14 @@ async fn what_is_taken_back_is_cancelled_and_refunded_upstream() {
     let bench = Bench::start().await;
     let waiter = bench.begin(&plan("a fox [latency:600s]", 1, &[]), Vec::new()).await;
     let id = waiter.generation().id().to_string();
-    waiter.promise().await.unwrap();
+    waiter.promise(()).await.unwrap();
     let done = async |what: &dyn Fn(&simulator::LedgerView) -> bool| {
         while !what(&bench.simulator.ledger()) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     tokio::time::timeout(PATIENCE, done(&|ledger| ledger.totals.looks > 0)).await.unwrap();
-    assert!(bench.generations.detach("design", &id));
+    assert!(bench.generations.detach("design", &id).is_some());
     tokio::time::timeout(PATIENCE, done(&|ledger| ledger.tasks[0].status == "cancelled")).await.unwrap();
     assert_eq!(bench.simulator.ledger().totals.cancel_calls, 1);
     let over = async {

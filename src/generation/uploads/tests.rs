@@ -153,7 +153,7 @@ async fn what_nobody_waits_for_is_not_uploaded() {
 async fn what_was_promised_is_uploaded() {
     let bench = Bench::new();
     let fox = [picture("a fox")];
-    bench.begin(&plan("in oil", 1, &fox), &fox).await.promise().await.unwrap();
+    bench.begin(&plan("in oil", 1, &fox), &fox).await.promise(()).await.unwrap();
     after(MINUTE).await;
     let script = bench.script();
     assert_eq!((script.uploads.len(), script.creates.len(), script.deletions.len()), (1, 1, 1));
@@ -190,6 +190,32 @@ async fn uploads_are_bounded_and_one_that_was_given_up_in_the_queue_is_left_to_w
     let script = bench.script();
     assert_eq!((script.uploads.len(), script.uploading_most), (UPLOADS_AT_ONCE_MAX + 1, UPLOADS_AT_ONCE_MAX));
     assert_eq!(script.creates.len(), 2, "the one that was given up bought nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_those_whose_turn_is_near_have_files_upstream() {
+    let bench = Bench::with(Options { max_tasks: 1, ..options() });
+    bench.script().tasks_take = [50 * SECOND].into();
+    let begin = async |text: &str| {
+        let file = [picture(text)];
+        bench.begin(&plan(text, 1, &file), &file).await
+    };
+    let mut waiters =
+        [begin("a fox").await, begin("a bear").await, begin("a hare").await, begin("a crow").await];
+    let uploads = || bench.script().uploads.len();
+    after(40 * SECOND).await;
+    assert_eq!((uploads(), waiters[2].generation().state()), (2, State::Queued));
+    let [first, second, third, fourth] = &mut waiters;
+    assert!(first.finished(soon()).await.is_ok());
+    after(SECOND).await;
+    assert_eq!(uploads(), 3);
+    assert_eq!(fourth.finished(soon()).await.unwrap_err().code(), "concurrency_limit_exceeded");
+    let finished = second.finished(soon()).await.unwrap();
+    assert!(finished.timing.queue > 45 * SECOND, "{:?}", finished.timing);
+    let finished = third.finished(soon()).await.unwrap();
+    assert!(finished.timing.queue > 90 * SECOND && finished.timing.create < SECOND, "{:?}", finished.timing);
+    after(SECOND).await;
+    assert_eq!((uploads(), bench.script().deletions.len()), (3, 3));
 }
 
 #[tokio::test(start_paused = true)]

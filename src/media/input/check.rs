@@ -3,7 +3,7 @@
 
 use super::InputError;
 use crate::image::{Format, Pixels};
-use crate::media::sniff::{Look, dimensions_in, has_alpha_in, is_complete_in, is_link, other_kind, sniff};
+use crate::media::sniff::{Look, dimensions_in, has_alpha_in, has_end_in, is_link, other_kind, sniff};
 
 /// What [`check`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) fn format(head: &[u8]) -> Result<Format, InputError> {
 
 /// Checks a whole file.
 pub(super) fn check(format: Format, file: &dyn Look) -> Result<Found, InputError> {
-    if !is_complete_in(format, file) {
+    if !has_end_in(format, file) {
         return Err(InputError::Incomplete);
     }
     let pixels = dimensions_in(format, file).ok_or(InputError::NoSize)?;

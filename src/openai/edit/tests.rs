@@ -152,6 +152,14 @@ fn json_names_its_pictures_in_every_known_way() {
 }
 
 #[test]
+fn of_two_masks_none_is_chosen() {
+    let body =
+        json!({"prompt": "a", "image": "https://a/1", "mask": "https://a/m", "mask_url": "https://a/n"});
+    let fault = edit(&body).unwrap_err();
+    assert_eq!((fault.status(), fault.code(), fault.param()), (400, "invalid_value", Some("mask_url")));
+}
+
+#[test]
 fn pictures_that_json_cannot_give_are_refused_by_name() {
     let refused = |name: &str, value: Value| {
         let fault = edit(&json!({"prompt": "a", name: value})).unwrap_err();

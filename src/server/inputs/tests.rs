@@ -75,6 +75,25 @@ async fn small_pictures_take_from_the_budget_while_they_are_kept() {
 }
 
 #[tokio::test]
+async fn large_pictures_take_from_the_budget_only_until_they_are_on_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let (spool, budget) = (Spool::new(directory.path()), BodyBudget::new(600 * 1024));
+    let large = |bytes: usize| {
+        let (head, end) = (png(4).slice(..33), png(4).slice(33..));
+        let text = [b"tEXt".as_slice(), &vec![b'x'; bytes]].concat();
+        let chunk = [&u32::try_from(bytes).unwrap().to_be_bytes(), text.as_slice(), b"CRC4"].concat();
+        GivenImage::Data([&head, chunk.as_slice(), &end].concat().into())
+    };
+    let gather = async |images| gather(images, None, InputNames::EDIT_JSON, &budget, &spool).await;
+    let kept = gather(vec![large(500 * 1024)]).await.unwrap();
+    assert!(budget.share().unwrap().cover(600 * 1024).is_ok(), "all is given back while the file is kept");
+    let two = vec![large(500 * 1024), large(500 * 1024)];
+    assert_eq!(gather(two).await.unwrap_err().kind(), FaultKind::Overloaded);
+    assert!(gather(vec![large(500 * 1024)]).await.is_ok());
+    drop(kept);
+}
+
+#[tokio::test]
 async fn a_form_may_add_links_to_its_files() {
     let files = |given: Vec<GivenImage>| async { gathered(given, None).await.unwrap().files };
     let images = files(vec![GivenImage::Data(png(4)), GivenImage::Data(png(5))]).await;

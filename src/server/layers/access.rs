@@ -33,8 +33,10 @@ pub struct Finished<'a> {
     pub method: &'a Method,
     /// The route's pattern, such as `/v1/models/{id}`; `unmatched` where there is none.
     pub route: &'a str,
-    /// 499 when the client left before the answer began.
+    /// The true one: 499 when the client left before the answer began, a late failure's own although the head said 200.
     pub status: u16,
+    /// The failure came after the head.
+    pub late: bool,
     /// The failure's label; none for successes and for answers made outside the table of failures.
     pub code: Option<&'static str>,
     pub request_id: &'a str,
@@ -71,6 +73,7 @@ impl Record {
     /// Begins the record; what the handler notes in its [`Trail`] comes to it.
     pub(super) fn begin(request: &mut Request, id: RequestId, observer: Arc<dyn Observe>) -> Self {
         let trail = Trail::default();
+        trail.set_request_id(id.clone());
         request.extensions_mut().insert(trail.clone());
         Self {
             started: Instant::now(),
@@ -113,12 +116,19 @@ impl Record {
         self.ended |= self.bytes_due == Some(self.bytes);
     }
 
+    /// How the request failed, if it did.
+    fn outcome(&self) -> Option<&Outcome> {
+        self.trail.late().or(self.outcome.as_ref())
+    }
+
     fn finished(&self) -> Finished<'_> {
+        let late = self.trail.late();
         Finished {
             method: &self.method,
             route: self.route.as_ref().map_or("unmatched", MatchedPath::as_str),
-            status: self.status,
-            code: self.outcome.as_ref().map(|outcome| outcome.code),
+            status: late.map_or(self.status, |late| late.status),
+            late: late.is_some(),
+            code: self.outcome().map(|outcome| outcome.code),
             request_id: self.request_id.as_str(),
             team: self.trail.team(),
             cache: self.trail.cache(),
@@ -133,21 +143,25 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let finished = self.finished();
-        log(&finished, self.outcome.as_ref().and_then(|outcome| outcome.cause.as_deref()));
+        log(&finished, self.outcome().and_then(|outcome| outcome.cause.as_deref()));
         self.observer.finished(&finished);
     }
 }
 
 fn log(finished: &Finished<'_>, cause: Option<&str>) {
-    let Finished { method, route, status, code, request_id, team, cache, bytes, aborted, .. } = *finished;
+    let Finished { method, route, status, late, code, request_id, team, cache, bytes, aborted, .. } =
+        *finished;
     let duration_ms = u64::try_from(finished.duration.as_millis()).unwrap_or(u64::MAX);
     let method = method.as_str();
+    // Only where it is so.
+    let late = late.then_some(true);
     macro_rules! request {
         ($level:ident) => {
             tracing::$level!(
                 method,
                 route,
                 status,
+                late,
                 code,
                 cause,
                 request_id,

@@ -16,7 +16,7 @@ pub struct RequestId(Arc<str>);
 
 impl RequestId {
     /// A new id, put into the request's extensions.
-    pub(super) fn give(request: &mut Request) -> Self {
+    pub(in crate::server) fn give(request: &mut Request) -> Self {
         let id = Self(format!("req_{}", Uuid::new_v4().simple()).into());
         request.extensions_mut().insert(id.clone());
         id

@@ -13,6 +13,7 @@ use super::*;
 use crate::fault::{Fault, FaultKind};
 use crate::server::listener::Limits;
 use crate::server::listener::testing::{PATIENCE, RawClient, TestServer, json_of};
+use crate::server::respond::Outcome;
 
 /// What the observer was told, less what differs from run to run.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,6 +60,12 @@ async fn endless() -> Body {
     Body::from_stream(futures_util::stream::repeat_with(move || Ok::<_, std::io::Error>(piece.clone())))
 }
 
+async fn late(request: Request) -> &'static str {
+    let failure = Outcome::of(&Fault::new(FaultKind::TaskFailed, "late"));
+    request.extensions().get::<Trail>().unwrap().set_late(failure);
+    "late"
+}
+
 async fn setup(origins: &[&str]) -> Setup {
     let (tell, seen) = mpsc::unbounded_channel();
     let (shutdown, waiting) = (Shutdown::new(), Arc::new(Notify::new()));
@@ -70,6 +77,7 @@ async fn setup(origins: &[&str]) -> Setup {
         .route("/panic", post(async |_: Request| -> &str { panic!("the secret is out") }))
         .route("/wait", get(async move |request: Request| waits(entered, request).await))
         .route("/endless", get(endless))
+        .route("/late", get(late))
         .fallback(async || Fault::new(FaultKind::UnknownUrl, "no such page"));
     let layers = Layers {
         cors_origins: origins.iter().map(|&origin| origin.to_owned()).collect(),
@@ -183,6 +191,15 @@ async fn an_answer_cut_short_is_observed_as_aborted() {
     let seen = setup.next_seen().await;
     assert_eq!((seen.line.as_str(), seen.aborted), ("GET /endless 200", true));
     assert!(seen.bytes > 0);
+}
+
+#[tokio::test]
+async fn a_failure_after_the_head_is_observed_as_what_it_is() {
+    let mut setup = setup(&["*"]).await;
+    let answer = setup.ask("GET /late", "").await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("late"), "{answer}");
+    let seen = setup.next_seen().await;
+    assert_eq!((seen.line.as_str(), seen.code), ("GET /late 502", Some("task_failed")));
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ pub(super) fn made(world: &World, ledger: &mut Ledger, wanted: Wanted<'_>, now: 
     let Wanted { order, key, owner, host, body } = wanted;
     let twist = twist(ledger, &order.prompt);
     let pictures = if twist.all_n { order.n } else { 1 };
-    let price = billing::charge(order.pixels, order.quality, pictures, &order.prompt, order.references.len());
+    let price = billing::charge(&order, pictures);
     let reserved = billing::reserve(price);
     let created_unix = world.epoch.wall(now).as_second();
     Task {

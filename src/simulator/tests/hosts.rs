@@ -172,4 +172,9 @@ async fn a_mask_must_fit_its_picture() {
         assert!(part.is_none_or(|part| message.is_some_and(|message| message.contains(part))), "{task}");
         assert_eq!(task["status"], if part.is_some() { "failed" } else { "completed" });
     }
+    // the first picture is elsewhere, and the mask applies to no other
+    let pictures = ["https://elsewhere.example/a.png", urls[2].as_str()];
+    let body = json!({"model": "gpt-image-2", "prompt": "x", "image_urls": pictures, "mask_url": urls[1]});
+    let (_, task) = call(&simulator, Method::POST, "/v1/images/generations", &body).await;
+    assert_eq!(look(&simulator, task["id"].as_str().unwrap()).await.1["status"], "completed");
 }

@@ -161,6 +161,26 @@ async fn a_first_signal_drains_and_a_second_one_ends_at_once() {
     assert!(!asked.join_next().await.unwrap().unwrap(), "the connection was cut");
 }
 
+#[tokio::test]
+async fn what_was_bought_is_seen_to_its_end_before_the_process_ends() {
+    let folder = Folder::new();
+    let (_simulator, url) = simulator(&folder).await;
+    let mut gateway = Running::start(serve(&folder, &url).env("EVOLINK_GATEWAY_KEY", "egk_key"));
+    let (api, _) = gateway.addresses().await;
+    let body = json!({"prompt": "a fox [latency:900ms]"}).to_string();
+    let request = client().post(format!("http://{api}/v1/images/generations")).bearer_auth("egk_key");
+    let request = request.header("content-type", "application/json").header("prefer", "respond-async");
+    assert_eq!(request.body(body).send().await.unwrap().status(), 202);
+    until_task(&url).await;
+    gateway.signal("TERM").await;
+    assert_eq!(gateway.ended().await.code(), Some(0), "{}", gateway.said);
+    assert!(
+        gateway.said.contains("outcome=completed") || gateway.said.contains(r#""outcome":"completed""#),
+        "{}",
+        gateway.said
+    );
+}
+
 async fn until_task(url: &str) {
     until_tasks(url, 1).await;
 }

@@ -6,6 +6,7 @@ use evolink_gateway::app::{App, Listeners};
 use evolink_gateway::catalog::Catalog;
 use evolink_gateway::clock::Clock;
 use evolink_gateway::config::{self, Checks, Environment, Loaded, Reload, Source};
+use evolink_gateway::server::Patience;
 use evolink_gateway::server::listener::Shutdown;
 use evolink_gateway::simulator::{self, Simulator};
 use serde_json::{Value, json};
@@ -21,6 +22,7 @@ pub(crate) struct Setup {
     pub(crate) simulator: simulator::Options,
     clock: Clock,
     file: Option<std::path::PathBuf>,
+    patience: Patience,
 }
 
 impl Setup {
@@ -31,7 +33,7 @@ impl Setup {
             api_keys: vec![UPSTREAM_KEY.to_owned()],
             ..simulator::Options::default()
         };
-        Self { config: usual(), simulator, clock: Clock::system(), file: None }
+        Self { config: usual(), simulator, clock: Clock::system(), file: None, patience: Patience::default() }
     }
 
     /// Merges settings over the usual ones, as JSON, which is YAML too.
@@ -48,6 +50,12 @@ impl Setup {
     /// The gateway's wall clock stands still at this second, until the test moves it.
     pub(crate) fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Shortens times that no setting changes.
+    pub(crate) fn patience(mut self, change: impl FnOnce(&mut Patience)) -> Self {
+        change(&mut self.patience);
         self
     }
 
@@ -77,7 +85,8 @@ impl Setup {
             now: std::sync::Arc::default(),
         };
         let loaded = load(&reload);
-        let app = App::build(&loaded.settings, self.clock).unwrap();
+        let mut app = App::build(&loaded.settings, self.clock).unwrap();
+        std::sync::Arc::get_mut(&mut app.gateway).expect("nobody else has it yet").patience = self.patience;
         let listeners = Listeners::bind(&loaded.settings).await.unwrap();
         let address = |listener: &TcpListener| listener.local_addr().unwrap();
         let (api, admin) = (address(&listeners.api), address(&listeners.admin));
@@ -109,7 +118,7 @@ fn usual() -> Value {
             "poll": {"min": "10ms", "max": "8s", "per_second": 200},
         },
         "generation": {"queue_timeout": "20s"},
-        "state": {"store": "memory"},
+        "state": {"store": "memory", "path": std::env::temp_dir().join("evolink-gateway-it")},
         "teams": [
             {"name": "design", "keys": [
                 {"name": "ci", "secret": DESIGN_KEY},

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 // The suite is shared; the packages are those of the folder it is started in (node6 or node7).
 const packages = createRequire(join(process.cwd(), 'package.json'));
-export const OpenAI = packages('openai').OpenAI;
+export const { OpenAI, AzureOpenAI, toFile } = packages('openai');
 export const { imageSize } = packages('image-size');
 
 export const TEAM_KEY = 'sk-team-design';
@@ -22,6 +22,7 @@ const CONFIG = fileURLToPath(new URL('../gateway.yaml', import.meta.url));
 const SPEED = '50'; // tasks take a few hundred milliseconds
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 20_000;
+const TASK_DEADLINE_MS = 20_000;
 
 /** One running command of the binary; its output goes to files that failures can quote. */
 class Process {
@@ -119,13 +120,14 @@ export class Stack {
   }
 
   /** An SDK client, and the list of requests it puts on the wire, retries included. */
-  client(options = {}) {
+  client(options = {}, Client = OpenAI) {
     const sent = [];
-    const client = new OpenAI({
-      baseURL: `${this.api}/v1`,
+    const base = Client === OpenAI ? { baseURL: `${this.api}/v1` } : {};
+    const client = new Client({
+      ...base,
       apiKey: TEAM_KEY,
       fetch: (url, init) => {
-        sent.push({ url, init });
+        if (`${url}`.startsWith('http')) sent.push({ url, init }); // forms begin with a try at `data:,`
         return fetch(url, init);
       },
       ...options,
@@ -149,6 +151,41 @@ export class Stack {
     return (await this.ledger()).filter((task) => task.body.prompt === prompt);
   }
 
+  /**
+   * What `call` gives, and the pictures and the mask that upstream was given for this prompt's first task.
+   *
+   * They are deleted upstream after the task's end, so the prompt should take its time (`[latency:…]`).
+   */
+  async whileRunning(prompt, call) {
+    let ended = false;
+    const answer = call().finally(() => {
+      ended = true;
+    });
+    answer.catch(() => {}); // awaited below
+    const deadline = Date.now() + TASK_DEADLINE_MS;
+    let tasks = await this.tasks(prompt);
+    while (tasks.length === 0 && !ended && Date.now() < deadline) {
+      await sleep(20);
+      tasks = await this.tasks(prompt);
+    }
+    if (tasks.length === 0) {
+      await answer;
+      throw new Error('the call made no task');
+    }
+    const { image_urls: urls = [], mask_url: maskUrl } = tasks[0].body;
+    const [pictures, [mask]] = await Promise.all([fetchAll(urls), fetchAll(maskUrl ? [maskUrl] : [])]);
+    return { answer: await answer, pictures, mask };
+  }
+
+  /** How many requests of this route the gateway has answered so, by its own count. */
+  async requests(route, status) {
+    const text = await (await fetch(`${this.admin}/metrics`)).text();
+    const labels = [`route="${route}"`, `status="${status}"`];
+    const lines = text.split('\n').filter((line) => line.startsWith('evolink_gateway_requests_total{'));
+    const counted = lines.filter((line) => labels.every((label) => line.includes(label)));
+    return counted.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+  }
+
   /** Ends both; a gateway that panicked or did not end well is an error. */
   async stop() {
     const status = await this.gateway.stop();
@@ -158,6 +195,16 @@ export class Stack {
     }
     rmSync(this.folder, { recursive: true });
   }
+}
+
+async function fetchAll(urls) {
+  return Promise.all(
+    urls.map(async (url) => {
+      const answer = await fetch(url);
+      if (answer.status !== 200) throw new Error(`${url}: ${answer.status}`);
+      return Buffer.from(await answer.arrayBuffer());
+    }),
+  );
 }
 
 /** A prompt that no other test shares, so that the ledger can be asked about it. */

@@ -1,4 +1,4 @@
-"""Judges the pictures that come back: they must open, be whole, and have the size and format asked for."""
+"""Makes pictures to send, and judges those that come back: whole, and of the size and format asked for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,24 @@ import hashlib
 import io
 
 from PIL import Image
+
+
+def drawn(colour: str, size: tuple[int, int] = (512, 512), kind: str = "PNG") -> bytes:
+    """A plain picture; another colour is another picture."""
+    return _saved(Image.new("RGB", size, colour), kind)
+
+
+def mask(size: tuple[int, int] = (512, 512)) -> bytes:
+    """A PNG whose left half is to be made anew: transparent there, opaque elsewhere."""
+    picture = Image.new("RGBA", size, "black")
+    picture.paste((0, 0, 0, 0), (0, 0, size[0] // 2, size[1]))
+    return _saved(picture, "PNG")
+
+
+def _saved(picture: Image.Image, kind: str) -> bytes:
+    written = io.BytesIO()
+    picture.save(written, kind)
+    return written.getvalue()
 
 
 def decode(item) -> bytes:

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -17,6 +18,7 @@ import httpx
 CONFIG = Path(__file__).resolve().parent.parent / "gateway.yaml"
 START_DEADLINE_S = 20.0
 STOP_DEADLINE_S = 20.0
+TASK_DEADLINE_S = 20.0
 SPEED = "50"  # tasks take a few hundred milliseconds
 TEAM_KEY = "sk-team-design"
 EXPIRED_KEY = "sk-team-expired"
@@ -96,13 +98,11 @@ def _ready(url: str):
 class Stack:
     """A simulator and a gateway. `api` and `admin` are the gateway's base URLs, `upstream` the simulator's."""
 
-    def __init__(self, folder: Path):
-        self.simulator = Process(
-            ["simulate", "--listen", "127.0.0.1:0", "--speed", SPEED, "--estimated-time", "0", "--seed", "7"],
-            folder,
-            "simulator",
-        )
+    def __init__(self, folder: Path, speed: str = SPEED, flags: tuple[str, ...] = ()):
+        simulate = ["simulate", "--listen", "127.0.0.1:0", "--speed", speed, "--estimated-time", "0", "--seed", "7"]
+        self.simulator = Process([*simulate, *flags], folder, "simulator")
         self.gateway: Process | None = None
+        self.http = httpx.Client(timeout=10, trust_env=False)
         try:
             self.upstream = self.simulator.wait_for(_simulator_url).rstrip("/")
             env = {"SIMULATOR_URL": self.upstream, "STATE_DIR": str(folder / "state")}
@@ -121,14 +121,61 @@ class Stack:
 
     def ledger(self) -> list[dict]:
         """All tasks upstream has taken, by anybody."""
-        return httpx.get(f"{self.upstream}/_simulator/ledger", timeout=10, trust_env=False).json()["tasks"]
+        return self.http.get(f"{self.upstream}/_simulator/ledger").json()["tasks"]
 
     def tasks(self, prompt: str) -> list[dict]:
         """The tasks upstream has taken for this prompt."""
         return [task for task in self.ledger() if task["body"]["prompt"] == prompt]
 
+    def while_running(self, prompt: str, call, look):
+        """What `call` gives, and what `look` makes of this prompt's first task while it runs.
+
+        Pictures that came with a request are deleted upstream after its end, so the prompt should take its time
+        (`[latency:…]`).
+        """
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(call)
+            deadline = time.monotonic() + TASK_DEADLINE_S
+            while not (tasks := self.tasks(prompt)):
+                if answer.done():
+                    raise RuntimeError(f"the call ended before it made a task: {answer.result()}")
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"no task after {TASK_DEADLINE_S:.0f} s")
+                time.sleep(0.02)
+            seen = look(tasks[0])
+            return answer.result(), seen
+
+    def given(self, task: dict) -> tuple[list[bytes], bytes | None]:
+        """The reference pictures, in order, and the mask that upstream was given for this task."""
+
+        def fetched(url: str) -> bytes:
+            answer = self.http.get(url)
+            assert answer.status_code == 200, f"{url}: {answer.status_code}"
+            return answer.content
+
+        body = task["body"]
+        mask = body.get("mask_url")
+        return [fetched(url) for url in body.get("image_urls", [])], fetched(mask) if mask else None
+
+    def becomes_404(self, url: str) -> bool:
+        """Whether this file of upstream's is gone soon."""
+        deadline = time.monotonic() + TASK_DEADLINE_S
+        while time.monotonic() < deadline:
+            if self.http.get(url).status_code == 404:
+                return True
+            time.sleep(0.05)
+        return False
+
+    def requests(self, status: int, route: str = "") -> int:
+        """How many requests (of this route) the gateway has answered so, by its own count."""
+        lines = self.http.get(f"{self.admin}/metrics").text.splitlines()
+        counted = [line for line in lines if line.startswith("evolink_gateway_requests_total{")]
+        labels = (f'route="{route}', f'status="{status}"')
+        return sum(int(float(line.rsplit(" ", 1)[1])) for line in counted if all(label in line for label in labels))
+
     def stop(self) -> None:
         """Ends both; a gateway that panicked or did not end well is an error."""
+        self.http.close()
         try:
             status = self.gateway.stop()
             log = self.gateway.err.read_text()

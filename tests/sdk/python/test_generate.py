@@ -134,6 +134,27 @@ def test_dall_e_3_answers_with_a_url_like_the_original(client, stack, prompt):
     assert stack.tasks(prompt)[0]["body"]["model"] == MODEL
 
 
+def test_dall_e_2_answers_with_a_url_too(client, prompt):
+    [item] = client.images.generate(model="dall-e-2", prompt=prompt).data
+    assert item.b64_json is None
+    assert_picture(httpx.get(item.url, timeout=10, trust_env=False).content, "1024x1024")
+
+
+def test_a_small_picture_of_dall_e_2_comes_as_base64_since_no_link_leads_to_it(client, prompt):
+    result = client.images.generate(model="dall-e-2", prompt=prompt, size="256x256")
+    assert_picture(decode(result.data[0]), "256x256")
+
+
+@pytest.mark.parametrize("quality, effective", [("standard", "medium"), ("hd", "high")])
+def test_the_qualities_of_dall_e_3_have_their_meaning(client, stack, prompt, quality, effective):
+    result = client.images.generate(
+        model="dall-e-3", prompt=prompt, size="1024x1792", quality=quality, style="natural", response_format="b64_json"
+    )
+    assert result.quality == effective
+    assert_picture(decode(result.data[0]), "1024x1792")
+    assert stack.tasks(prompt)[0]["body"]["quality"] == effective
+
+
 def test_dall_e_3_gives_base64_when_asked(client, prompt):
     result = client.images.generate(model="dall-e-3", prompt=prompt, response_format="b64_json", size="1024x1024")
     assert_picture(decode(result.data[0]), "1024x1024")

@@ -57,7 +57,7 @@ async fn what_is_no_picture_is_named() {
     let cases: [(&[u8], &str); 6] = [
         (b"Dear gateway,", "it looks like a text; send PNG, JPEG or WebP."),
         (b"GIF89a", "it looks like a GIF; send PNG, JPEG or WebP."),
-        (&good[..280], "its end is missing, or another file follows it."),
+        (&good[..280], "its end is missing."),
         (&flat, "its header is damaged or tells a size of zero."),
         (b"https://example.com/a.png", "Send links as JSON: {\"images\": [{\"image_url\": …}]}."),
         (b"", "it is empty."),

@@ -1,0 +1,73 @@
+//! A generation that is asked for by its id, as JSON: where it stands, or that it is no longer there.
+
+use serde::Serialize;
+
+use super::response::json;
+
+/// What every object of this kind says it is.
+const OBJECT: &str = "image.generation";
+
+/// Where a generation stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GenerationState {
+    /// `gen_…`
+    pub id: String,
+    /// When it was asked for, in seconds of Unix time.
+    pub created: i64,
+    /// `queued`, `running`, `in_doubt`, `done` or `failed`.
+    pub state: &'static str,
+    /// 0 to 100.
+    pub progress: u8,
+}
+
+#[derive(Serialize)]
+struct Standing<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: i64,
+    state: &'static str,
+    progress: u8,
+}
+
+#[derive(Serialize)]
+struct Deletion<'a> {
+    id: &'a str,
+    object: &'static str,
+    deleted: bool,
+}
+
+impl GenerationState {
+    /// `{"id","object":"image.generation","created","state","progress"}`
+    pub fn body(&self) -> Vec<u8> {
+        let Self { id, created, state, progress } = self;
+        let (created, progress) = (*created, *progress);
+        json(&Standing { id, object: OBJECT, created, state, progress }).into_bytes()
+    }
+}
+
+/// `{"id","object":"image.generation","deleted":true}`
+pub fn deletion_body(id: &str) -> Vec<u8> {
+    json(&Deletion { id, object: OBJECT, deleted: true }).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generation_under_way_says_where_it_stands() {
+        let state = GenerationState { id: "gen_1".into(), created: 7, state: "running", progress: 40 };
+        insta::assert_snapshot!(
+            String::from_utf8(state.body()).unwrap(),
+            @r#"{"id":"gen_1","object":"image.generation","created":7,"state":"running","progress":40}"#
+        );
+    }
+
+    #[test]
+    fn a_deleted_generation_says_so_in_openais_form() {
+        insta::assert_snapshot!(
+            String::from_utf8(deletion_body("gen_1")).unwrap(),
+            @r#"{"id":"gen_1","object":"image.generation","deleted":true}"#
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! The paths and what each method of them does.
+
+use serde_json::{Map, Value, json};
+
+use super::failures::{self, Met};
+use super::{headers, parameters, schema, with};
+
+/// Headers of answers with pictures.
+const OF_PICTURES: &[&str] = &[
+    "x-request-id",
+    "openai-processing-ms",
+    "x-gateway-generation-id",
+    "x-evolink-task-ids",
+    "x-gateway-credits",
+    "x-gateway-ignored",
+    "x-gateway-partial",
+    "cache-status",
+    "server-timing",
+    "preference-applied",
+];
+
+/// All paths, by name.
+pub(super) fn all() -> Value {
+    let id = "/v1/images/generations/{id}";
+    json!({
+        "/v1/images/generations": {"post": generations("createImage", &[prefer()])},
+        "/v1/images/edits": {"post": edits("createImageEdit", &[prefer()])},
+        "/v1/images/variations": {"post": variations()},
+        id: {"get": look(), "delete": detach(), "parameters": [path_parameter("id", "`gen_…`")]},
+        "/v1/models": {"get": models()},
+        "/v1/models/{id}": {"get": one_model(), "parameters": [path_parameter("id", "A model or an alias.")]},
+        "/openai/deployments/{model}/images/generations":
+            {"post": generations("createDeployedImage", &deployed())},
+        "/openai/deployments/{model}/images/edits": {"post": edits("createDeployedImageEdit", &deployed())},
+        "/healthz": {"get": healthz()},
+        "/openapi.json": {"get": this_document()},
+    })
+}
+
+fn path_parameter(name: &str, description: &str) -> Value {
+    json!({
+        "name": name, "in": "path", "required": true, "description": description,
+        "schema": {"type": "string", "minLength": 1},
+    })
+}
+
+fn prefer() -> Value {
+    json!({
+        "name": "Prefer", "in": "header",
+        "description": "`respond-async`, or `wait=SECONDS`: a 202 rather than a longer wait (RFC 7240).",
+        "schema": {"type": "string", "examples": ["respond-async", "wait=30"]},
+    })
+}
+
+/// What Azure's clients send: the model in the path, and a version that is not looked at.
+fn deployed() -> [Value; 3] {
+    let version = json!({"name": "api-version", "in": "query", "schema": {"type": "string"}});
+    [path_parameter("model", "A model or an alias; it counts, not the body's."), version, prefer()]
+}
+
+fn generations(id: &str, parameters: &[Value]) -> Value {
+    let body = json!({"application/json": {"schema": parameters::generation()}});
+    pictures(id, "Makes pictures.", parameters, &body, true)
+}
+
+fn edits(id: &str, parameters: &[Value]) -> Value {
+    let body = json!({
+        "application/json": {"schema": parameters::edit()},
+        "multipart/form-data": {"schema": parameters::edit_form()},
+    });
+    pictures(id, "Makes pictures after those that are sent along.", parameters, &body, true)
+}
+
+fn variations() -> Value {
+    let body = json!({"multipart/form-data": {"schema": parameters::variation_form()}});
+    pictures("createImageVariation", "Makes variations of a picture.", &[prefer()], &body, false)
+}
+
+/// An operation that makes pictures.
+fn pictures(id: &str, summary: &str, parameters: &[Value], body: &Value, streams: bool) -> Value {
+    let content = json!({"application/json": {"schema": schema("ImagesResponse")}});
+    let events = json!({"schema": schema("StreamEvent")});
+    let content = if streams { with(content, "text/event-stream", &events) } else { content };
+    let done = json!({"description": "The pictures.", "headers": headers(OF_PICTURES), "content": content});
+    let mut responses = failures::responses(Met::Image);
+    responses.insert("200".to_owned(), done);
+    responses.insert("202".to_owned(), promised());
+    json!({
+        "operationId": id,
+        "summary": summary,
+        "parameters": parameters,
+        "requestBody": {"required": true, "content": body},
+        "responses": responses,
+    })
+}
+
+fn promised() -> Value {
+    let names = [
+        "x-request-id",
+        "x-gateway-generation-id",
+        "x-gateway-ignored",
+        "location",
+        "retry-after",
+        "preference-applied",
+    ];
+    json!({
+        "description": "It is being made.",
+        "headers": headers(&names),
+        "content": {"application/json": {"schema": schema("Generation")}},
+    })
+}
+
+fn look() -> Value {
+    let done = json!({
+        "description": "Its pictures.",
+        "headers": headers(OF_PICTURES),
+        "content": {"application/json": {"schema": schema("ImagesResponse")}},
+    });
+    let mut responses = failures::responses(Met::Generation);
+    responses.insert("200".to_owned(), done);
+    responses.insert("202".to_owned(), promised());
+    let summary = "A generation by its id: where it stands, its pictures or its failure.";
+    with(operation("getGeneration", summary, &responses), "parameters", &json!([prefer()]))
+}
+
+fn detach() -> Value {
+    let mut responses = failures::responses(Met::Detach);
+    responses.insert("200".to_owned(), answer("application/json", &schema("DeletedGeneration")));
+    operation(
+        "leaveGeneration",
+        "Leaves a generation; without anyone else it is cancelled if that can be.",
+        &responses,
+    )
+}
+
+fn models() -> Value {
+    read("listModels", "The models that the key may use.", Met::Models, "ModelList")
+}
+
+fn one_model() -> Value {
+    read("getModel", "One model that the key may use.", Met::Model, "Model")
+}
+
+fn read(id: &str, summary: &str, met: Met, body: &str) -> Value {
+    let mut responses = failures::responses(met);
+    responses.insert("200".to_owned(), answer("application/json", &schema(body)));
+    operation(id, summary, &responses)
+}
+
+fn healthz() -> Value {
+    let mut responses = failures::responses(Met::Open);
+    responses.insert("200".to_owned(), answer("text/plain", &json!({"type": "string"})));
+    open(operation("getHealth", "For load balancers.", &responses))
+}
+
+fn this_document() -> Value {
+    let mut responses = failures::responses(Met::Open);
+    responses.insert("200".to_owned(), answer("application/json", &json!({"type": "object"})));
+    open(operation("getDescription", "This document.", &responses))
+}
+
+fn answer(media_type: &str, schema: &Value) -> Value {
+    json!({
+        "description": "The answer.",
+        "headers": headers(&["x-request-id"]),
+        "content": {media_type: {"schema": schema}},
+    })
+}
+
+fn operation(id: &str, summary: &str, responses: &Map<String, Value>) -> Value {
+    json!({"operationId": id, "summary": summary, "responses": responses})
+}
+
+/// The same without a key.
+fn open(operation: Value) -> Value {
+    with(operation, "security", &json!([]))
+}

@@ -1,0 +1,81 @@
+//! The body of an answer with pictures, and all that must live until it is out.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::generation::{Delivered, Waiter};
+use crate::media::{Segment, Segments};
+use crate::openai::Part;
+use crate::server::waiting_room::Place;
+
+/// Text and pictures, the pictures written as base64 while they are sent. Its length is known.
+pub(in crate::server) struct AnswerBody {
+    segments: Segments,
+    held: Option<Held>,
+}
+
+struct Held {
+    waiter: Waiter,
+    whole: bool,
+    _pictures: Arc<Delivered>,
+    _place: Place,
+}
+
+impl AnswerBody {
+    /// Nothing is waited for any more.
+    pub(in crate::server) fn of_text(text: Vec<u8>) -> Self {
+        Self { segments: Segments::new(vec![Segment::Text(text.into())]), held: None }
+    }
+
+    /// `whole` is false when a repetition of the request may give more than this.
+    pub(super) fn with_pictures(
+        parts: Vec<Part>,
+        pictures: Arc<Delivered>,
+        whole: bool,
+        waiter: Waiter,
+        place: Place,
+    ) -> Self {
+        let segments = parts.into_iter().map(|part| match part {
+            Part::Text(text) => Segment::Text(text),
+            Part::Base64(bytes) => Segment::Base64(bytes),
+        });
+        let held = Held { waiter, whole, _pictures: pictures, _place: place };
+        Self { segments: Segments::new(segments.collect()), held: Some(held) }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.segments).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.segments.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.segments.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take()
+            && held.whole
+            && self.segments.is_end_stream()
+        {
+            held.waiter.answered();
+        }
+    }
+}

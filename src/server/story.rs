@@ -1,0 +1,152 @@
+//! The story of an image request from its parameters on, the same for every route and form of it.
+//!
+//! Plan → check of links → a place to wait in → the generation → the answer, in the manner asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::Response;
+use futures_util::future::join_all;
+use http::HeaderMap;
+use tokio::time::timeout;
+
+use super::answer::head::{self, Access};
+use super::gateway::Gateway;
+use super::inputs::{Inputs, gather};
+use super::manner::Manner;
+use super::respond::fault_response;
+use super::visit::Visit;
+use super::wait::Wait;
+use crate::fault::{Fault, FaultKind};
+use crate::generation::Owner;
+use crate::image::{Delivery, Fingerprint, ImageRequest, InputNames, Plan, Reference, TaskSpec};
+use crate::media::{Guard, InputFile};
+use crate::openai::{ImageParams, StreamKind};
+
+/// Longest check of all links of a request; they are looked up side by side, each within 5 s.
+const LINKS_TIME_MAX: Duration = Duration::from_secs(6);
+
+/// What a client asks for, its pictures in place.
+pub(super) struct Asked {
+    pub(super) request: ImageRequest,
+    /// The pictures among the request's references.
+    pub(super) files: Vec<InputFile>,
+    /// The events of the answer, where it is wanted as a stream.
+    pub(super) stream: Option<StreamKind>,
+}
+
+impl Asked {
+    /// Looks at the pictures that stand in the parameters; those of a form, `inputs`, go before them.
+    ///
+    /// # Errors
+    /// 400 for what is no picture, 503 when there is no place to keep them.
+    pub(super) async fn gather(
+        gateway: &Gateway,
+        params: ImageParams,
+        inputs: Inputs,
+        kind: StreamKind,
+    ) -> Result<Self, Fault> {
+        let ImageParams { mut request, images, mask, stream } = params;
+        let names = request.names;
+        let more = gather(images, mask, names, &gateway.buffers, &gateway.spool).await?;
+        let Inputs { references, mask, files } = inputs.join(more, names)?;
+        request.references = references;
+        request.mask = mask;
+        Ok(Self { request, files, stream: stream.then_some(kind) })
+    }
+}
+
+/// Answers the request of `visit`.
+///
+/// # Errors
+/// What is refused before there is a plan; later refusals are answers already, with what is known by then.
+pub(super) async fn tell(visit: Visit, asked: Asked) -> Result<Response, Fault> {
+    let Asked { mut request, files, stream } = asked;
+    if let Some(model) = &visit.deployment {
+        request.model = Some(model.clone());
+    }
+    let names = request.names;
+    let plan = Arc::new(plan(&visit, request, stream.is_some())?);
+    let mut response = match check_links(&visit.gateway.guard, &plan.task, names).await {
+        Ok(()) => run(visit, Arc::clone(&plan), files, stream).await,
+        Err(fault) => fault_response(&fault),
+    };
+    head::name_ignored(response.headers_mut(), &plan);
+    Ok(response)
+}
+
+/// The request made definite: resolved to a model the caller may use, checked against it.
+fn plan(visit: &Visit, request: ImageRequest, stream: bool) -> Result<Plan, Fault> {
+    let catalog = &visit.policy.catalog;
+    let model = catalog.resolve(request.model.as_deref())?.model().to_owned();
+    visit.caller.check_model(&model)?;
+    let mut plan = catalog.plan(request, false)?;
+    if stream && !plan.delivery_explicit {
+        // OpenAI's streams know no links: a default of an alias does not bring them in.
+        plan.delivery = Delivery::Base64;
+    }
+    match plan.ignored.first() {
+        Some(name) if visit.caller.team().strict => Err(Fault::new(
+            FaultKind::UnknownParameter,
+            format!("Unknown parameter: '{name}'. Strict mode refuses parameters that would have no effect."),
+        )
+        .with_param(name.clone())),
+        _ => Ok(plan),
+    }
+}
+
+/// Callers' links are checked and passed on, never fetched here. The first one refused is told.
+async fn check_links(guard: &Guard, task: &TaskSpec, names: InputNames) -> Result<(), Fault> {
+    let references = task.references.iter().map(|reference| (names.image, reference));
+    let mask = task.mask.iter().map(|reference| (names.mask, reference));
+    let checks = references.chain(mask).filter_map(|(param, reference)| match reference {
+        Reference::Link(link) => Some(async move {
+            guard.check_reference(link).await.map_err(|error| unusable(param, &error.to_string()))
+        }),
+        Reference::Picture(_) => None,
+    });
+    let checked = timeout(LINKS_TIME_MAX, join_all(checks)).await;
+    let checked = checked.map_err(|_elapsed| unusable(names.image, "the hosts were not found in time"))?;
+    checked.into_iter().collect()
+}
+
+fn unusable(param: &'static str, error: &str) -> Fault {
+    let message = format!("Invalid value for '{param}': {error}. Use https links that anyone can open.");
+    Fault::invalid(param, message)
+}
+
+/// From here on the request mostly waits: what is left of its head would keep the connection's read buffer alive.
+async fn run(visit: Visit, plan: Arc<Plan>, files: Vec<InputFile>, stream: Option<StreamKind>) -> Response {
+    let manner = Manner::asked(&visit.gateway, &visit.headers, stream);
+    let began = visit.began;
+    match begin(visit, plan, files).await {
+        Ok(wait) => manner.answer(wait, began).await,
+        Err(fault) => fault_response(&fault),
+    }
+}
+
+/// A place to wait in, and the generation to wait for.
+async fn begin(visit: Visit, plan: Arc<Plan>, files: Vec<InputFile>) -> Result<Wait, Fault> {
+    let Visit { gateway, trail, caller, headers, .. } = visit;
+    let team = &caller.team().name;
+    let place = gateway.waiting_room.enter(team)?;
+    let owner = Owner {
+        team: Arc::clone(team),
+        key: caller.key().id.as_str().into(),
+        fingerprint: Fingerprint::of(&plan.task, plan.count),
+    };
+    let retry = is_automatic_retry(&headers);
+    let waiter = gateway.generations.begin(Arc::clone(&plan), owner, files, retry).await?;
+    let access = if waiter.joined() { Access::Joined } else { Access::First };
+    trail.set_cache(if waiter.joined() { "collapsed" } else { "bypass" });
+    Ok(Wait { gateway, trail, plan, waiter, access, place })
+}
+
+/// OpenAI's SDKs number their own repetitions; a first try says 0.
+fn is_automatic_retry(headers: &HeaderMap) -> bool {
+    let count = headers.get("x-stainless-retry-count").and_then(|value| value.to_str().ok());
+    count.and_then(|count| count.parse().ok()).is_some_and(|count: u32| count > 0)
+}
+
+#[cfg(test)]
+mod tests;
