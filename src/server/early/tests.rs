@@ -30,6 +30,8 @@ struct Buggy;
 impl Upstream for Buggy {
     fn create<'a>(&'a self, _: &'a UpstreamKey, _: Bytes, _: Duration) -> CallFuture<'a, Task> {
         Box::pin(async {
+            // Whoever began it has left by then.
+            tokio::time::sleep(Duration::from_millis(50)).await;
             Ok(Task {
                 id: TaskId::new("task-unified-1-abcdefgh"),
                 status: TaskStatus::Completed,
