@@ -179,13 +179,12 @@ pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
+/// An answer, and how a client reads one; for the tests of every way to write it.
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
+pub(super) mod samples {
     use super::*;
 
-    fn answer(images: Vec<Content>) -> Answer {
+    pub(in crate::openai) fn answer(images: Vec<Content>) -> Answer {
         Answer {
             created: 1_790_000_000,
             images: images.into_iter().map(|content| AnswerImage { content }).collect(),
@@ -198,16 +197,24 @@ mod tests {
         }
     }
 
-    fn written(answer: &Answer) -> String {
+    pub(in crate::openai) fn written(parts: Vec<Part>) -> String {
         let text = |part: Part| match part {
             Part::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
             Part::Base64(bytes) => base64_simd::STANDARD.encode_to_string(&bytes),
         };
-        answer.parts().into_iter().map(text).collect()
+        parts.into_iter().map(text).collect()
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::samples::{answer, written};
+    use super::*;
 
     fn read(answer: &Answer) -> Value {
-        serde_json::from_str(&written(answer)).unwrap()
+        serde_json::from_str(&written(answer.parts())).unwrap()
     }
 
     #[test]
@@ -219,7 +226,7 @@ mod tests {
     #[test]
     fn an_answer_is_openais_object_with_effective_values_and_usage() {
         insta::assert_snapshot!(
-            written(&answer(vec![Content::Base64(Bytes::from_static(b"picture"))])),
+            written(answer(vec![Content::Base64(Bytes::from_static(b"picture"))]).parts()),
             @r#"{"created":1790000000,"data":[{"b64_json":"cGljdHVyZQ=="}],"background":"opaque","output_format":"png","quality":"medium","size":"1024x1024","usage":{"input_tokens":12,"input_tokens_details":{"image_tokens":7,"text_tokens":5},"output_tokens":1756,"output_tokens_details":{"image_tokens":1756,"text_tokens":0},"total_tokens":1768}}"#
         );
     }

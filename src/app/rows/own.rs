@@ -5,7 +5,7 @@ use crate::catalog::{MODEL_PARAMS, OwnKind, OwnParameter};
 use crate::config::settings::{ParameterKind, RowParameter};
 
 /// Of Evolink's own parameters, those that requests may carry at the top.
-const OWN_NAMES: [&str; 7] =
+pub(super) const OWN_NAMES: [&str; 7] =
     ["negative_prompt", "seed", "prompt_extend", "watermark", "nsfw_check", "prompt_priority", "tools"];
 
 pub(super) fn own(name: &str, parameter: &RowParameter, findings: &mut Findings<'_>) -> OwnParameter {

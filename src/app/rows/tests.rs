@@ -50,6 +50,12 @@ fn a_row_of_a_built_in_id_changes_only_what_it_names() {
 }
 
 #[test]
+fn a_row_may_have_only_parameters_that_requests_can_carry() {
+    let known: Vec<_> = crate::openai::parameter_names().collect();
+    assert!(own::OWN_NAMES.iter().all(|name| known.contains(name)), "{known:?}");
+}
+
+#[test]
 fn limits_that_let_nothing_through_are_refused() {
     let said = problems(
         "[{id: a, prompt_characters: 0, task_timeout: 0s, images: {max: 1, max_bytes: 5GiB}}, \

@@ -4,29 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::fault::FaultKind;
-use crate::image::{Background, Format, Pixels, Quality};
-use crate::openai::{AnswerImage, Usage};
-
-fn answer(content: Content) -> Answer {
-    Answer {
-        created: 1_790_000_000,
-        images: vec![AnswerImage { content }],
-        errors: Vec::new(),
-        size: Some(Pixels::new(1024, 1024)),
-        quality: Quality::Medium,
-        background: Background::Opaque,
-        output_format: Format::Png,
-        usage: Usage { input_text: 5, input_image: 7, output: 1756 },
-    }
-}
-
-fn written(parts: Vec<Part>) -> String {
-    let text = |part: Part| match part {
-        Part::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
-        Part::Base64(bytes) => base64_simd::STANDARD.encode_to_string(&bytes),
-    };
-    parts.into_iter().map(text).collect()
-}
+use crate::openai::response::samples::{answer, written};
 
 /// One event as a client sees it.
 #[derive(Debug, PartialEq)]
@@ -81,7 +59,7 @@ impl Reader {
 #[test]
 fn the_last_event_is_openais() {
     let told = written(
-        answer(Content::Base64(Bytes::from_static(b"picture"))).completed_event(StreamKind::Generation),
+        answer(vec![Content::Base64(Bytes::from_static(b"picture"))]).completed_event(StreamKind::Generation),
     );
     insta::assert_snapshot!(told, @r#"
     event: image_generation.completed
@@ -92,7 +70,7 @@ fn the_last_event_is_openais() {
 
 #[test]
 fn the_event_of_an_edit_is_named_after_it() {
-    let told = written(answer(Content::Base64(Bytes::new())).completed_event(StreamKind::Edit));
+    let told = written(answer(vec![Content::Base64(Bytes::new())]).completed_event(StreamKind::Edit));
     assert!(
         told.starts_with("event: image_edit.completed\ndata: {\"type\":\"image_edit.completed\","),
         "{told}"
@@ -102,7 +80,7 @@ fn the_event_of_an_edit_is_named_after_it() {
 #[test]
 fn a_picture_is_handed_on_without_a_copy() {
     let picture = Bytes::from(vec![7; 1024]);
-    let parts = answer(Content::Base64(picture.clone())).completed_event(StreamKind::Edit);
+    let parts = answer(vec![Content::Base64(picture.clone())]).completed_event(StreamKind::Edit);
     let Part::Base64(handed) = &parts[1] else { panic!("{parts:?}") };
     assert_eq!(handed.as_ptr(), picture.as_ptr());
 }
@@ -147,7 +125,7 @@ proptest! {
     fn any_picture_is_read_back_however_the_text_is_cut(
         content in content(), lengths in prop::collection::vec(1..40_usize, 1..10), created in any::<i64>(),
     ) {
-        let mut answer = answer(content.clone());
+        let mut answer = answer(vec![content.clone()]);
         answer.created = created;
         let told = written(answer.completed_event(StreamKind::Generation));
         prop_assert!(told.ends_with("\n\n"));
