@@ -8,10 +8,10 @@ use tokio::task::JoinSet;
 use super::{StartError, policy};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::config::settings::{Batch, StateStore};
+use crate::config::settings::{self, Batch, StateStore};
 use crate::evolink::{self, Client, Upstream};
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
-use crate::generation::{self, Generations};
+use crate::generation::{self, Generations, OnDisconnect};
 use crate::media::{Converter, FetchOptions, Fetcher, Guard, Spool};
 use crate::server::{Gateway, Keepalive, Parts, ServerOptions};
 use crate::store::{Engine, EngineJournal, OpenError};
@@ -120,6 +120,7 @@ fn watch_options(settings: &Settings) -> WatchOptions {
 }
 
 fn generation_options(settings: &Settings) -> generation::Options {
+    let behaviour = &settings.generation;
     generation::Options {
         max_tasks: settings.evolink.max_tasks,
         queue_timeout: settings.generation.queue_timeout,
@@ -127,7 +128,21 @@ fn generation_options(settings: &Settings) -> generation::Options {
         idempotency_window: settings.evolink.idempotency_window,
         task_timeout: settings.evolink.task_timeout,
         replay: settings.generation.replay,
+        attempts: settings.generation.attempts,
+        retry_within: settings.server.deadline,
+        idempotent_creates: settings.evolink.idempotent_creates,
+        on_disconnect: match behaviour.on_disconnect {
+            settings::OnDisconnect::Finish => OnDisconnect::Finish,
+            settings::OnDisconnect::Cancel => OnDisconnect::Cancel,
+        },
+        callback_base: callback_base(settings),
     }
+}
+
+/// Where Evolink can reach this gateway, if it is to call back.
+fn callback_base(settings: &Settings) -> Option<Arc<str>> {
+    let public_url = settings.server.public_url.as_ref()?;
+    settings.evolink.callback.enabled.then(|| public_url.base().into())
 }
 
 fn server_options(settings: &Settings) -> ServerOptions {

@@ -9,8 +9,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::model::{GenerationId, ImageResult, Owner};
+use super::reuse::IdempotencyKey;
 use crate::evolink::{CreateBody, FileId, TaskId, UpstreamKey};
 use crate::image::{ContentHash, Plan};
+use crate::media::StoredPicture;
 use crate::money::Credits;
 
 /// Why a record was not kept, or could not be read.
@@ -35,6 +37,10 @@ pub struct Admission {
     pub plan: Arc<Plan>,
     /// Unix time in milliseconds, as all times here.
     pub created_ms: i64,
+    /// The client's own name for what it wants to have once.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// Answers nobody but its own client: the request said `no-store`.
+    pub private: bool,
 }
 
 /// One create of one image.
@@ -68,6 +74,11 @@ pub enum Note {
     Finished { generation: GenerationId, created: i64, ended_ms: i64, images: Vec<ImageResult> },
     /// A client was told to come for it by its id.
     Promised { generation: GenerationId },
+    /// A picture of it is in the picture store.
+    Stored { generation: GenerationId, image: u8, picture: StoredPicture },
+    /// Another of the team's idempotency keys has this generation's answer. The key's own generation has it by its
+    /// admission.
+    Named { generation: GenerationId, team: Arc<str>, key: IdempotencyKey },
     /// Its team took it back: nobody finds it any more.
     Withdrawn { generation: GenerationId },
     /// Nothing was bought and nothing will be.
@@ -111,6 +122,8 @@ pub struct Unfinished {
     /// In the order of image and attempt.
     pub purchases: Vec<StoredPurchase>,
     pub uploads: Vec<StoredUpload>,
+    /// Pictures in the picture store, with the index of their image.
+    pub pictures: Vec<(u8, StoredPicture)>,
 }
 
 /// A generation that has ended.
@@ -121,6 +134,10 @@ pub struct Past {
     pub created: i64,
     pub ended_ms: i64,
     pub images: Vec<ImageResult>,
+    /// Pictures in the picture store, with the index of their image.
+    pub pictures: Vec<(u8, StoredPicture)>,
+    /// All that name it.
+    pub idempotency_keys: Vec<IdempotencyKey>,
 }
 
 /// Some records, and where to read on; `None` at the end.

@@ -13,6 +13,7 @@ use super::audience::Audience;
 use super::journal::Admission;
 use super::pictures::Pictures;
 use super::progress::Progress;
+use super::reuse::IdempotencyKey;
 use crate::evolink::TaskId;
 use crate::fault::Fault;
 use crate::image::{Fingerprint, Plan};
@@ -160,6 +161,8 @@ pub struct Generation {
     /// In the past for one that was taken up after a restart.
     born: Instant,
     created_ms: i64,
+    idempotency_key: Option<IdempotencyKey>,
+    private: bool,
     /// Whether it is written down and may go on; or why not.
     admission: SetOnce<Result<(), Fault>>,
     phase: watch::Sender<Phase>,
@@ -174,7 +177,14 @@ pub struct Generation {
 impl Generation {
     /// `created_ms`: now.
     pub(super) fn new(plan: Arc<Plan>, owner: Owner, created_ms: i64) -> Self {
-        let admission = Admission { id: GenerationId::random(), owner, plan, created_ms };
+        let admission = Admission {
+            id: GenerationId::random(),
+            owner,
+            plan,
+            created_ms,
+            idempotency_key: None,
+            private: false,
+        };
         Self::of(admission, Duration::ZERO, Audience::default())
     }
 
@@ -186,7 +196,7 @@ impl Generation {
     }
 
     fn of(admission: Admission, age: Duration, audience: Audience) -> Self {
-        let Admission { id, owner, plan, created_ms } = admission;
+        let Admission { id, owner, plan, created_ms, idempotency_key, private } = admission;
         let now = Instant::now();
         Self {
             id,
@@ -195,6 +205,8 @@ impl Generation {
             plan,
             born: now.checked_sub(age).unwrap_or(now),
             created_ms,
+            idempotency_key,
+            private,
             admission: SetOnce::new(),
             phase: watch::Sender::new(Phase::Running),
             placed: AtomicBool::new(false),
@@ -211,6 +223,8 @@ impl Generation {
             owner: self.owner.clone(),
             plan: Arc::clone(&self.plan),
             created_ms: self.created_ms,
+            idempotency_key: self.idempotency_key.clone(),
+            private: self.private,
         }
     }
 

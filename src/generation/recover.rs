@@ -77,7 +77,7 @@ async fn restore_ended(house: &House) -> Result<usize, JournalError> {
     loop {
         let page = house.journal.ended(since_ms, before, PAGE).await?;
         for past in page.records {
-            let Past { admission, promised, created, ended_ms, images } = past;
+            let Past { admission, promised, created, ended_ms, images, .. } = past;
             let age = house.clock.since_ms(admission.created_ms);
             let audience = Audience::restored(promised, true);
             let generation = Arc::new(Generation::kept(admission, age, audience));
@@ -104,7 +104,7 @@ async fn restore_ended(house: &House) -> Result<usize, JournalError> {
 }
 
 fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {
-    let Unfinished { admission, promised, withdrawn, purchases, uploads } = record;
+    let Unfinished { admission, promised, withdrawn, purchases, uploads, .. } = record;
     let (id, begun) = (admission.id.clone(), !purchases.is_empty());
     if !begun && (!promised || withdrawn) {
         counts.dropped.push(id);

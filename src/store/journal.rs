@@ -15,6 +15,7 @@ use crate::evolink::FileId;
 use crate::generation::journal::{
     Admission, Intent, Journal, JournalError, JournalFuture, Note, Page, Past, PastAt, PurchaseId, Unfinished,
 };
+use crate::generation::{GenerationId, IdempotencyKey};
 
 /// `generation`'s journal; cheap to clone.
 #[derive(Debug, Clone)]
@@ -52,7 +53,8 @@ impl Journal for EngineJournal {
             let plan = stored::plan(&admission.plan)?;
             let owner = &admission.owner;
             db.prepare_cached(
-                "INSERT INTO generations (id, team, key, fingerprint, plan, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO generations (id, team, key, fingerprint, plan, created, private) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![
                 admission.id.as_str(),
@@ -61,7 +63,11 @@ impl Journal for EngineJournal {
                 owner.fingerprint.as_bytes(),
                 plan,
                 admission.created_ms,
+                admission.private,
             ])?;
+            if let Some(key) = &admission.idempotency_key {
+                name(db, &owner.team, key, &admission.id)?;
+            }
             intents.iter().try_for_each(|intent| begin(db, intent))
         })
     }
@@ -126,6 +132,21 @@ fn begin(db: &Connection, intent: &Intent) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What had the key's name before has it no longer.
+fn name(
+    db: &Connection,
+    team: &str,
+    key: &IdempotencyKey,
+    generation: &GenerationId,
+) -> Result<(), StoreError> {
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO idempotency_keys (team, key, generation) \
+         SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM generations WHERE id = ?3)",
+    )?
+    .execute(params![team, key.as_str(), generation.as_str()])?;
+    Ok(())
+}
+
 /// A note whose row is gone changes nothing.
 fn write(db: &Connection, note: &Note) -> Result<(), StoreError> {
     match note {
@@ -154,6 +175,21 @@ fn write(db: &Connection, note: &Note) -> Result<(), StoreError> {
         Note::Promised { generation } => db
             .prepare_cached("UPDATE generations SET promised = 1 WHERE id = ?1")?
             .execute([generation.as_str()]),
+        Note::Stored { generation, image, picture } => db
+            .prepare_cached(
+                "INSERT OR REPLACE INTO pictures (generation, image, content, format, width, height, bytes) \
+                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM generations WHERE id = ?1)",
+            )?
+            .execute(params![
+                generation.as_str(),
+                image,
+                picture.content.as_bytes(),
+                picture.format.name(),
+                picture.pixels.width,
+                picture.pixels.height,
+                stored::whole(picture.bytes),
+            ]),
+        Note::Named { generation, team, key } => return name(db, team, key, generation),
         Note::Withdrawn { generation } => db
             .prepare_cached("UPDATE generations SET withdrawn = 1 WHERE id = ?1")?
             .execute([generation.as_str()]),

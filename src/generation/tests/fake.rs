@@ -161,14 +161,7 @@ impl Upstream for Fake {
 pub(in crate::generation) const MINUTE: Duration = Duration::from_mins(1);
 
 pub(in crate::generation) fn options() -> Options {
-    Options {
-        max_tasks: 32,
-        queue_timeout: MINUTE,
-        create_patience: Duration::from_secs(20),
-        idempotency_window: Duration::from_hours(1),
-        task_timeout: MINUTE,
-        replay: Duration::from_hours(24),
-    }
+    Options { task_timeout: MINUTE, ..Options::default() }
 }
 
 /// A house over `upstream`, and the watcher's loop.

@@ -36,8 +36,14 @@ impl Bench {
     /// A generation admitted so long ago.
     async fn admitted(&self, plan: &Arc<Plan>, id: &str, ago: Duration) -> GenerationId {
         let id = GenerationId::kept(id.to_owned());
-        let admission =
-            Admission { id: id.clone(), owner: owner(plan), plan: Arc::clone(plan), created_ms: before(ago) };
+        let admission = Admission {
+            id: id.clone(),
+            owner: owner(plan),
+            plan: Arc::clone(plan),
+            created_ms: before(ago),
+            idempotency_key: None,
+            private: false,
+        };
         self.journal.admit(admission, Vec::new()).await.unwrap();
         id
     }

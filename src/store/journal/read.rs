@@ -6,8 +6,9 @@ use rusqlite::{Connection, Row, params};
 use super::stored;
 use crate::evolink::{FileId, TaskId, UpstreamKey};
 use crate::generation::journal::{Admission, Page, Past, PastAt, StoredPurchase, StoredUpload, Unfinished};
-use crate::generation::{GenerationId, Owner};
-use crate::image::{ContentHash, Fingerprint};
+use crate::generation::{GenerationId, IdempotencyKey, Owner};
+use crate::image::{ContentHash, Fingerprint, Format, Pixels};
+use crate::media::StoredPicture;
 use crate::store::StoreError;
 
 pub(super) fn unfinished(
@@ -16,7 +17,7 @@ pub(super) fn unfinished(
     limit: usize,
 ) -> Result<Page<Unfinished, i64>, StoreError> {
     let mut statement = db.prepare_cached(
-        "SELECT number, id, team, key, fingerprint, plan, created, promised, withdrawn FROM generations \
+        "SELECT number, id, team, key, fingerprint, plan, created, promised, private, withdrawn FROM generations \
          WHERE ended IS NULL AND number > ?1 ORDER BY number LIMIT ?2",
     )?;
     let rows = statement.query_map(params![after, bound(limit)], |row| {
@@ -27,11 +28,13 @@ pub(super) fn unfinished(
     let mut records = Vec::with_capacity(rows.len());
     for (_, head, withdrawn) in rows {
         let (purchases, uploads) = (purchases(db, &head.id)?, uploads(db, &head.id)?);
+        let (pictures, keys) = (pictures(db, &head.id)?, keys(db, &head.id)?);
         let promised = head.promised;
         let record =
             kept(&head.id.clone(), head.into_admission().and_then(|admission| Ok((admission, purchases?))));
-        if let Some((admission, purchases)) = record {
-            records.push(Unfinished { admission, promised, withdrawn, purchases, uploads });
+        if let Some((mut admission, purchases)) = record {
+            admission.idempotency_key = keys.into_iter().next();
+            records.push(Unfinished { admission, promised, withdrawn, purchases, uploads, pictures });
         }
     }
     Ok(Page { records, next })
@@ -45,7 +48,7 @@ pub(super) fn ended(
 ) -> Result<Page<Past, PastAt>, StoreError> {
     let before = before.unwrap_or(PastAt { ended_ms: i64::MAX, number: i64::MAX });
     let mut statement = db.prepare_cached(
-        "SELECT number, id, team, key, fingerprint, plan, created, promised, ended, outcome FROM generations \
+        "SELECT number, id, team, key, fingerprint, plan, created, promised, private, ended, outcome FROM generations \
          WHERE ended > ?1 AND (ended, number) < (?2, ?3) AND withdrawn = 0 ORDER BY ended DESC, number DESC LIMIT ?4",
     )?;
     let rows =
@@ -55,13 +58,17 @@ pub(super) fn ended(
         })?;
     let rows: Vec<(PastAt, Head, String)> = rows.collect::<Result<_, _>>()?;
     let next = rows.last().filter(|_| rows.len() >= limit).map(|(at, ..)| *at);
-    let records = rows.into_iter().filter_map(|(at, head, outcome)| {
-        let promised = head.promised;
+    let mut records = Vec::with_capacity(rows.len());
+    for (PastAt { ended_ms, .. }, head, outcome) in rows {
+        let (promised, id) = (head.promised, head.id.clone());
+        let (pictures, idempotency_keys) = (pictures(db, &id)?, keys(db, &id)?);
         let read = |head: Head| Ok((head.into_admission()?, stored::read_outcome(&outcome)?));
-        let (admission, (created, images)) = kept(&head.id.clone(), read(head))?;
-        Some(Past { admission, promised, created, ended_ms: at.ended_ms, images })
-    });
-    Ok(Page { records: records.collect(), next })
+        if let Some((admission, (created, images))) = kept(&id, read(head)) {
+            let past = Past { admission, promised, created, ended_ms, images, pictures, idempotency_keys };
+            records.push(past);
+        }
+    }
+    Ok(Page { records, next })
 }
 
 pub(super) fn idle_files(db: &Connection, limit: usize) -> Result<Vec<FileId>, StoreError> {
@@ -95,6 +102,7 @@ struct Head {
     plan: String,
     created: i64,
     promised: bool,
+    private: bool,
 }
 
 impl Head {
@@ -107,6 +115,7 @@ impl Head {
             plan: row.get("plan")?,
             created: row.get("created")?,
             promised: row.get("promised")?,
+            private: row.get("private")?,
         })
     }
 
@@ -120,6 +129,8 @@ impl Head {
             },
             plan: stored::read_plan(&self.plan)?.into(),
             created_ms: self.created,
+            idempotency_key: None,
+            private: self.private,
         })
     }
 }
@@ -165,4 +176,28 @@ fn uploads(db: &Connection, generation: &str) -> Result<Vec<StoredUpload>, Store
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn pictures(db: &Connection, generation: &str) -> Result<Vec<(u8, StoredPicture)>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT image, content, format, width, height, bytes FROM pictures WHERE generation = ?1 ORDER BY image",
+    )?;
+    let rows = statement.query_map([generation], |row| {
+        // A format of a later version is as if the picture were not there.
+        let Some(format) = Format::from_name(&row.get::<_, String>("format")?) else { return Ok(None) };
+        let picture = StoredPicture {
+            content: ContentHash::from_bytes(row.get("content")?),
+            format,
+            pixels: Pixels::new(row.get("width")?, row.get("height")?),
+            bytes: u64::try_from(row.get::<_, i64>("bytes")?).unwrap_or(0),
+        };
+        Ok(Some((row.get("image")?, picture)))
+    })?;
+    Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+}
+
+fn keys(db: &Connection, generation: &str) -> Result<Vec<IdempotencyKey>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT key FROM idempotency_keys WHERE generation = ?1")?;
+    let keys = statement.query_map([generation], |row| row.get::<_, String>(0))?;
+    Ok(keys.map(|key| key.map(|key| IdempotencyKey::kept(&key))).collect::<Result<_, _>>()?)
 }

@@ -70,6 +70,11 @@ pub(super) fn micro(credits: Credits) -> i64 {
     i64::try_from(credits.micro()).unwrap_or(i64::MAX)
 }
 
+/// Of a size in bytes.
+pub(super) fn whole(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
 pub(super) fn credits(micro: i64) -> Credits {
     Credits::from_micro(u64::try_from(micro).unwrap_or(0))
 }

@@ -9,11 +9,12 @@ use super::*;
 use crate::evolink::{TaskId, UpstreamKey};
 use crate::fault::{Fault, FaultKind};
 use crate::generation::journal::StoredUpload;
-use crate::generation::{GenerationId, ImageResult, MadeImage, Owner};
+use crate::generation::{GenerationId, IdempotencyKey, ImageResult, MadeImage, Owner};
 use crate::image::{
     Background, Compression, ContentHash, Delivery, Fingerprint, Form, Format, InputPicture, Pixels, Plan,
     Quality, Reference, TaskClass, TaskSpec, Tier, TokenEstimate,
 };
+use crate::media::StoredPicture;
 use crate::money::Credits;
 
 /// As the first version wrote them. Kept for ever: what is stored must stay readable.
@@ -105,7 +106,14 @@ fn admission(number: u8) -> Admission {
     let owner =
         Owner { team: "design".into(), key: "ci".into(), fingerprint: Fingerprint::from_bytes([number; 32]) };
     let id = GenerationId::kept(format!("gen_{number}"));
-    Admission { id, owner, plan: Arc::new(plan()), created_ms: 1_000 + i64::from(number) }
+    Admission {
+        id,
+        owner,
+        plan: Arc::new(plan()),
+        created_ms: 1_000 + i64::from(number),
+        idempotency_key: None,
+        private: false,
+    }
 }
 
 fn purchase(number: u8, image: u8) -> Intent {
@@ -277,4 +285,43 @@ async fn the_cost_of_a_generation() {
             waits[count * 99 / 100]
         );
     }
+}
+
+#[tokio::test]
+async fn stored_pictures_and_the_keys_that_name_an_answer_come_back_with_it() {
+    let journal = EngineJournal::new(Engine::in_memory().unwrap());
+    let key = |text| IdempotencyKey::new(text).unwrap();
+    let named = Admission { idempotency_key: Some(key("first")), private: true, ..admission(1) };
+    journal.admit(named, Vec::new()).await.unwrap();
+    let picture = |bytes: &[u8]| StoredPicture {
+        content: ContentHash::of(bytes),
+        format: Format::Png,
+        pixels: Pixels::new(1024, 640),
+        bytes: 7,
+    };
+    let stored = |image, bytes| Note::Stored { generation: admission(1).id, image, picture: picture(bytes) };
+    for it in [stored(1, b"b"), stored(0, b"a"), stored(0, b"c")] {
+        note(&journal, it).await;
+    }
+    let pictures = vec![(0, picture(b"c")), (1, picture(b"b"))];
+    let left = journal.unfinished(0, 1).await.unwrap().records.remove(0);
+    assert_eq!((left.admission.idempotency_key, left.admission.private), (Some(key("first")), true));
+    assert_eq!(left.pictures, pictures);
+
+    note(&journal, finished(1, 50)).await;
+    note(&journal, Note::Named { generation: admission(1).id, team: "design".into(), key: key("second") })
+        .await;
+    let past = journal.ended(0, None, 1).await.unwrap().records.remove(0);
+    assert_eq!((past.pictures, past.admission.private), (pictures, true));
+    assert_eq!(past.idempotency_keys, [key("first"), key("second")]);
+
+    let named = Admission { idempotency_key: Some(key("first")), ..admission(2) };
+    journal.admit(named, Vec::new()).await.unwrap();
+    let past = journal.ended(0, None, 1).await.unwrap().records.remove(0);
+    assert_eq!(past.idempotency_keys, [key("second")], "a key has one answer");
+    assert_eq!(journal.sweep(60, 0, 9).await.unwrap(), 1);
+    note(&journal, stored(0, b"late")).await;
+    note(&journal, Note::Named { generation: admission(1).id, team: "design".into(), key: key("late") })
+        .await;
+    assert!(journal.ended(0, None, 1).await.unwrap().records.is_empty(), "what is gone stays gone");
 }

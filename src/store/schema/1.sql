@@ -9,6 +9,7 @@ CREATE TABLE generations (
     created INTEGER NOT NULL,
     promised INTEGER NOT NULL DEFAULT 0,
     withdrawn INTEGER NOT NULL DEFAULT 0,
+    private INTEGER NOT NULL DEFAULT 0,
     ended INTEGER,
     outcome TEXT
 ) STRICT;
@@ -27,6 +28,27 @@ CREATE TABLE purchases (
     outcome TEXT,
     PRIMARY KEY (generation, image, attempt)
 ) STRICT, WITHOUT ROWID;
+
+-- What is in the picture store.
+CREATE TABLE pictures (
+    generation TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+    image INTEGER NOT NULL,
+    content BLOB NOT NULL,
+    format TEXT NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (generation, image)
+) STRICT, WITHOUT ROWID;
+
+-- A client's key has one answer.
+CREATE TABLE idempotency_keys (
+    team TEXT NOT NULL,
+    key TEXT NOT NULL,
+    generation TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,
+    PRIMARY KEY (team, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_keys_generation ON idempotency_keys (generation);
 
 -- Outlives its generation: the file is to be deleted upstream.
 CREATE TABLE uploads (
