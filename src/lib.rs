@@ -33,6 +33,8 @@ pub mod evolink;
 pub mod keys;
 /// Picture bytes: guarded fetch, sniffing, conversion, base64 stream.
 pub mod media;
+/// Limits of keys and teams: rates, budgets, the fair queue.
+pub mod quota;
 /// Metrics and logs.
 pub mod telemetry;
 

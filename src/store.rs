@@ -5,6 +5,7 @@
 mod engine;
 mod failure;
 mod journal;
+mod ledger;
 mod schema;
 
 pub use engine::Engine;

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 500;
 
 /// Each room and the rooms it may know.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("clock", &[]),
     ("money", &[]),
     ("fault", &[]),
@@ -26,10 +26,11 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("config", &["fault", "image", "money"]),
     ("catalog", &["fault", "image", "money", "openai"]),
     ("keys", &["fault"]),
+    ("quota", &["fault", "image", "money"]),
     ("evolink", &["fault", "image", "money", "telemetry"]),
     ("media", &["clock", "fault", "image", "telemetry"]),
     ("generation", &["clock", "fault", "image", "money", "evolink", "media", "telemetry"]),
-    ("store", &["evolink", "fault", "generation", "image", "money"]),
+    ("store", &["evolink", "fault", "generation", "image", "media", "money", "quota"]),
     (
         "server",
         &[

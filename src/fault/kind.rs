@@ -24,6 +24,12 @@ pub enum FaultKind {
     TooLarge,
     Moderation,
     InvalidImage,
+    /// The model, quality, size or number is more than the caller may ask for.
+    LimitExceeded,
+    /// Too many requests or images in a minute.
+    RateLimited,
+    /// A budget has no room.
+    BudgetSpent,
     /// No free place upstream within the queue time, or too many of this team's requests waiting.
     NoSlot,
     /// The gateway is full or draining.
@@ -65,7 +71,7 @@ const fn again(status: u16, error_type: &'static str, code: &'static str, pause_
 }
 
 impl FaultKind {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::InvalidKey,
         Self::ModelNotAllowed,
         Self::ModelNotFound,
@@ -82,6 +88,9 @@ impl FaultKind {
         Self::TooLarge,
         Self::Moderation,
         Self::InvalidImage,
+        Self::LimitExceeded,
+        Self::RateLimited,
+        Self::BudgetSpent,
         Self::NoSlot,
         Self::Overloaded,
         Self::UpstreamAccount,
@@ -112,6 +121,9 @@ impl FaultKind {
             Self::TooLarge => never(413, INVALID, "request_too_large"),
             Self::Moderation => never(400, "image_generation_user_error", "moderation_blocked"),
             Self::InvalidImage => never(400, INVALID, "invalid_image"),
+            Self::LimitExceeded => never(403, INVALID, "limit_exceeded"),
+            Self::RateLimited => again(429, "rate_limit_error", "rate_limit_exceeded", 5),
+            Self::BudgetSpent => never(429, "insufficient_quota", "insufficient_quota"),
             Self::NoSlot => again(429, "rate_limit_error", "concurrency_limit_exceeded", 5),
             Self::Overloaded => again(503, "service_unavailable_error", "server_is_overloaded", 2),
             Self::UpstreamAccount => never(502, UPSTREAM, "upstream_account_error"),

@@ -1,0 +1,18 @@
+//! Who may use how much: limits of keys and teams, rates, budgets, and whose turn it is.
+//!
+//! Rates are counted here, in memory. Budgets are only described here: what is used and held of them is in the state
+//! store, in the same transaction as the generations that hold it. Knows the plans it judges; neither upstream nor HTTP.
+
+pub mod budget;
+pub mod fair;
+mod gate;
+mod limits;
+mod prices;
+pub mod rate;
+pub mod window;
+
+pub use budget::{BudgetId, Demand, Exceeded, Spent, Unit};
+pub use gate::{Gate, Limited, RateStanding, Standing};
+pub use limits::{Account, Budget, CallerLimits, Limits};
+pub use prices::Prices;
+pub use window::{Period, Window};

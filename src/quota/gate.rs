@@ -1,0 +1,227 @@
+//! The rates of all accounts: what a request takes of them, all or nothing.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::limits::{Account, CallerLimits, Limits};
+use super::rate::Bucket;
+use crate::fault::{Fault, FaultKind};
+
+/// Clients take waits above a minute for mistakes, and one below a second makes a herd.
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Accounts whose buckets are remembered before those that are full again are forgotten.
+const ACCOUNTS_MIN: usize = 1_024;
+
+/// The rates that are limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limited {
+    Requests,
+    Images,
+}
+
+impl Limited {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests_per_minute",
+            Self::Images => "images_per_minute",
+        }
+    }
+}
+
+/// Where one rate stands: of key and team the one with less left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    pub limit: u32,
+    pub remaining: u32,
+    /// Until all of it is there again.
+    pub reset: Duration,
+}
+
+/// Where the rates of a caller stand; none where there is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RateStanding {
+    pub requests: Option<Standing>,
+    pub images: Option<Standing>,
+}
+
+/// All buckets.
+#[derive(Debug, Default)]
+pub struct Gate(Mutex<HashMap<Account, Buckets>>);
+
+#[derive(Debug, Default)]
+struct Buckets {
+    requests: Bucket,
+    images: Bucket,
+}
+
+impl Buckets {
+    const fn of(&mut self, limited: Limited) -> &mut Bucket {
+        match limited {
+            Limited::Requests => &mut self.requests,
+            Limited::Images => &mut self.images,
+        }
+    }
+}
+
+impl Limits {
+    const fn rate(&self, limited: Limited) -> Option<u32> {
+        match limited {
+            Limited::Requests => self.requests_per_minute,
+            Limited::Images => self.images_per_minute,
+        }
+    }
+}
+
+impl Gate {
+    /// Takes one request and `images` images of key and team, or nothing.
+    ///
+    /// # Errors
+    /// `RateLimited`, with the time until there is room.
+    pub fn enter(&self, limits: &CallerLimits, images: u32, now: Instant) -> Result<(), (Limited, Fault)> {
+        let mut accounts = self.accounts();
+        let wants = [(Limited::Requests, 1), (Limited::Images, images)];
+        for (limited, count) in wants {
+            let waits = limits.both().into_iter().filter_map(|limits| {
+                let rate = limits.rate(limited).filter(|_| count > 0)?;
+                let mut fresh = Buckets::default();
+                let bucket = accounts.get_mut(&limits.account).unwrap_or(&mut fresh).of(limited);
+                // What never fits is told as the longest wait.
+                Some((bucket.wait(count, rate, now).unwrap_or(RETRY_AFTER.1), limits))
+            });
+            if let Some((wait, limits)) =
+                waits.max_by_key(|(wait, _)| *wait).filter(|(wait, _)| !wait.is_zero())
+            {
+                return Err((limited, refused(limits, limited, wait)));
+            }
+        }
+        for (limited, count) in wants {
+            change(&mut accounts, limits, limited, |bucket, rate| bucket.take(count, rate, now));
+        }
+        if accounts.len() > ACCOUNTS_MIN {
+            accounts.retain(|_, buckets| !buckets.requests.is_full(now) || !buckets.images.is_full(now));
+        }
+        Ok(())
+    }
+
+    /// Gives back what a request took that was refused later on.
+    pub fn give_back(&self, limits: &CallerLimits, images: u32, now: Instant) {
+        let mut accounts = self.accounts();
+        for (limited, count) in [(Limited::Requests, 1), (Limited::Images, images)] {
+            change(&mut accounts, limits, limited, |bucket, rate| bucket.give_back(count, rate, now));
+        }
+    }
+
+    pub fn standing(&self, limits: &CallerLimits, now: Instant) -> RateStanding {
+        let mut accounts = self.accounts();
+        let mut of = |limited| {
+            let all = limits.both().into_iter().filter_map(|limits| {
+                let limit = limits.rate(limited)?;
+                let mut fresh = Buckets::default();
+                let bucket = accounts.get_mut(&limits.account).unwrap_or(&mut fresh).of(limited);
+                Some(Standing { limit, remaining: bucket.left(limit, now), reset: bucket.reset(limit, now) })
+            });
+            all.min_by_key(|standing| (standing.remaining, std::cmp::Reverse(standing.reset)))
+        };
+        RateStanding { requests: of(Limited::Requests), images: of(Limited::Images) }
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, HashMap<Account, Buckets>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn change(
+    accounts: &mut HashMap<Account, Buckets>,
+    limits: &CallerLimits,
+    limited: Limited,
+    change: impl Fn(&mut Bucket, u32),
+) {
+    for limits in limits.both() {
+        if let Some(rate) = limits.rate(limited) {
+            change(accounts.entry(limits.account.clone()).or_default().of(limited), rate);
+        }
+    }
+}
+
+fn refused(limits: &Limits, limited: Limited, wait: Duration) -> Fault {
+    let rate = limits.rate(limited).unwrap_or_default();
+    let whose = match limits.account {
+        Account::Team(_) => "team",
+        Account::Key { .. } => "API key",
+    };
+    let (what, wait) = (limited.name(), wait.clamp(RETRY_AFTER.0, RETRY_AFTER.1));
+    let seconds = wait.as_secs_f64().ceil();
+    let message = format!(
+        "Rate limit of this {whose} reached: {rate} {}. Try again in {seconds} s.",
+        what.replace('_', " ")
+    );
+    Fault::new(FaultKind::RateLimited, message).with_retry_after(wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(key: (Option<u32>, Option<u32>), team: (Option<u32>, Option<u32>)) -> CallerLimits {
+        let of = |account, (requests_per_minute, images_per_minute)| Limits {
+            requests_per_minute,
+            images_per_minute,
+            ..Limits::none(account)
+        };
+        let name: (std::sync::Arc<str>, _) = ("design".into(), "ci".into());
+        CallerLimits {
+            key: of(Account::Key { team: name.0.clone(), name: name.1 }, key).into(),
+            team: of(Account::Team(name.0), team).into(),
+            weight: 1,
+        }
+    }
+
+    #[test]
+    fn key_and_team_are_both_asked_before_either_is_taken_from() {
+        let (gate, now) = (Gate::default(), Instant::now());
+        let limits = limits((Some(10), Some(10)), (Some(10), Some(3)));
+        assert!(gate.enter(&limits, 3, now).is_ok());
+        for _ in 0..20 {
+            let (limited, fault) = gate.enter(&limits, 1, now).unwrap_err();
+            assert_eq!(
+                (limited, fault.status(), fault.code()),
+                (Limited::Images, 429, "rate_limit_exceeded")
+            );
+            assert_eq!(fault.retry_after_seconds(), Some(20));
+        }
+        let standing = gate.standing(&limits, now);
+        assert_eq!(standing.requests.unwrap().remaining, 9, "what is refused eats nothing");
+        assert_eq!(standing.images.unwrap().remaining, 0);
+        assert!(gate.enter(&limits, 0, now).is_ok(), "who makes no image needs none");
+    }
+
+    #[test]
+    fn what_was_taken_can_be_given_back() {
+        let (gate, now) = (Gate::default(), Instant::now());
+        let limits = limits((None, Some(4)), (Some(2), None));
+        gate.enter(&limits, 4, now).unwrap();
+        gate.give_back(&limits, 4, now);
+        let standing = gate.standing(&limits, now);
+        assert_eq!((standing.requests.unwrap().remaining, standing.images.unwrap().remaining), (2, 4));
+    }
+
+    #[test]
+    fn where_there_is_no_limit_nothing_is_remembered_or_told() {
+        let (gate, now) = (Gate::default(), Instant::now());
+        let limits = limits((None, None), (None, None));
+        gate.enter(&limits, 10, now).unwrap();
+        assert_eq!(gate.standing(&limits, now), RateStanding::default());
+        assert!(gate.accounts().is_empty());
+    }
+
+    #[test]
+    fn waits_are_told_within_what_clients_believe() {
+        let (gate, now) = (Gate::default(), Instant::now());
+        let limits = limits((Some(600), None), (None, None));
+        while gate.enter(&limits, 0, now).is_ok() {}
+        assert_eq!(gate.enter(&limits, 0, now).unwrap_err().1.retry_after_seconds(), Some(1));
+    }
+}

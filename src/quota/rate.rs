@@ -1,0 +1,141 @@
+//! A rate limit: a bucket that holds a minute's worth and fills evenly.
+//!
+//! Whoever takes must first ask ([`Bucket::wait`]), so that several limits can all be asked before any is taken from:
+//! a rejected request eats nothing. Exact in integers; a changed limit holds at once, with what was used kept. Pure:
+//! time is the caller's.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// What is used is counted in these parts of one.
+const PARTS: u128 = MINUTE.as_nanos();
+
+/// What was used of a limit per minute and has not come back yet. The limit itself is told with each call.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bucket {
+    /// In [`PARTS`] of one, at `at`.
+    used: u128,
+    at: Option<Instant>,
+}
+
+impl Bucket {
+    /// How long to wait until `count` can be taken; zero: now. None: never, since the limit is below `count`.
+    pub fn wait(&self, count: u32, per_minute: u32, now: Instant) -> Option<Duration> {
+        if count > per_minute {
+            return None;
+        }
+        let room = u128::from(per_minute) * PARTS;
+        let over = (self.used(per_minute, now) + u128::from(count) * PARTS).saturating_sub(room);
+        Some(time(over, per_minute))
+    }
+
+    /// Takes them, whether or not there is room.
+    pub fn take(&mut self, count: u32, per_minute: u32, now: Instant) {
+        self.used = self.used(per_minute, now) + u128::from(count) * PARTS;
+        self.at = Some(now);
+    }
+
+    /// Puts back what was taken for nothing.
+    pub fn give_back(&mut self, count: u32, per_minute: u32, now: Instant) {
+        self.used = self.used(per_minute, now).saturating_sub(u128::from(count) * PARTS);
+        self.at = Some(now);
+    }
+
+    /// Whether all of it is there again, whatever the limit.
+    pub fn is_full(&self, now: Instant) -> bool {
+        // A limit of one brings one back in a minute.
+        self.at.is_none_or(|at| self.used <= now.saturating_duration_since(at).as_nanos())
+    }
+
+    /// Whole ones that can be taken now.
+    pub fn left(&self, per_minute: u32, now: Instant) -> u32 {
+        let room = u128::from(per_minute) * PARTS;
+        let left = room.saturating_sub(self.used(per_minute, now)) / PARTS;
+        u32::try_from(left).unwrap_or(per_minute)
+    }
+
+    /// Until all of it is there again.
+    pub fn reset(&self, per_minute: u32, now: Instant) -> Duration {
+        time(self.used(per_minute, now), per_minute)
+    }
+
+    fn used(&self, per_minute: u32, now: Instant) -> u128 {
+        let since = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        // One in `MINUTE / per_minute`, thus `per_minute` parts in a nanosecond.
+        self.used.saturating_sub(since.as_nanos() * u128::from(per_minute))
+    }
+}
+
+/// In which so many parts come back; rounded up, so that whoever waits it out finds room.
+fn time(parts: u128, per_minute: u32) -> Duration {
+    match u64::try_from(parts.div_ceil(u128::from(per_minute.max(1)))) {
+        Ok(nanos) => Duration::from_nanos(nanos),
+        Err(_) => Duration::MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_minutes_worth_can_be_taken_at_once_and_comes_back_evenly() {
+        let (mut bucket, now) = (Bucket::default(), Instant::now());
+        for _ in 0..60 {
+            assert_eq!(bucket.wait(1, 60, now), Some(Duration::ZERO));
+            bucket.take(1, 60, now);
+        }
+        assert_eq!(bucket.wait(1, 60, now), Some(Duration::from_secs(1)));
+        assert_eq!(bucket.wait(5, 60, now), Some(Duration::from_secs(5)));
+        assert_eq!((bucket.left(60, now), bucket.reset(60, now)), (0, MINUTE));
+        let later = now + Duration::from_millis(2500);
+        assert_eq!((bucket.left(60, later), bucket.wait(2, 60, later)), (2, Some(Duration::ZERO)));
+        assert_eq!(bucket.left(60, now + MINUTE), 60);
+    }
+
+    #[test]
+    fn more_than_the_limit_never_fits() {
+        assert_eq!(Bucket::default().wait(5, 4, Instant::now()), None);
+        assert_eq!(Bucket::default().wait(1, 0, Instant::now()), None);
+    }
+
+    #[test]
+    fn a_changed_limit_holds_at_once_and_what_was_used_stays_used() {
+        let (mut bucket, now) = (Bucket::default(), Instant::now());
+        bucket.take(10, 10, now);
+        assert_eq!((bucket.left(10, now), bucket.left(25, now), bucket.left(5, now)), (0, 15, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn no_minute_sees_more_than_two_minutes_worth_and_a_wait_waited_out_is_enough(
+            limit in 1_u32..200,
+            steps in proptest::collection::vec((0_u64..5_000, 1_u32..8), 1..200),
+        ) {
+            let (mut bucket, mut now) = (Bucket::default(), Instant::now());
+            let mut taken: Vec<(Instant, u32)> = Vec::new();
+            for (millis, count) in steps {
+                now += Duration::from_millis(millis);
+                let Some(wait) = bucket.wait(count, limit, now) else { continue };
+                prop_assert_eq!(bucket.wait(count, limit, now + wait), Some(Duration::ZERO));
+                prop_assert_eq!(wait.is_zero(), bucket.left(limit, now) >= count);
+                if wait.is_zero() {
+                    bucket.take(count, limit, now);
+                    taken.push((now, count));
+                }
+            }
+            // From a full bucket: its content, and what flows in.
+            let first = taken.first().map(|(at, _)| *at);
+            let all: u64 = taken.iter().map(|(_, count)| u64::from(*count)).sum();
+            if let Some(first) = first {
+                let span = taken.last().map_or(Duration::ZERO, |(at, _)| at.duration_since(first));
+                let most = f64::from(limit) * (1.0 + span.as_secs_f64() / 60.0);
+                prop_assert!(all as f64 <= most + 1e-6, "{all} of {most}");
+            }
+        }
+    }
+}
