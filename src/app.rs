@@ -3,6 +3,7 @@
 //! The only place where capabilities meet. [`Gateway`] is built once; [`App::run`] serves until told to stop.
 
 mod build;
+mod limits;
 mod policy;
 mod rows;
 

@@ -7,6 +7,7 @@ mod failure;
 mod journal;
 mod ledger;
 mod schema;
+mod usage;
 
 pub use engine::Engine;
 pub use failure::{OpenError, StoreError};

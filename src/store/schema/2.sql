@@ -26,3 +26,26 @@ CREATE TABLE holds (
     PRIMARY KEY (generation, budget),
     FOREIGN KEY (budget, start) REFERENCES windows (budget, start)
 ) STRICT, WITHOUT ROWID;
+
+-- Days are UTC. Credits are micro-credits.
+CREATE TABLE usage (
+    day TEXT NOT NULL,
+    team TEXT NOT NULL,
+    key TEXT NOT NULL,
+    model TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    hits INTEGER NOT NULL,
+    images INTEGER NOT NULL,
+    credits INTEGER NOT NULL,
+    PRIMARY KEY (day, team, key, model)
+) STRICT, WITHOUT ROWID;
+
+-- Keys made through the admin API; those of the configuration are not here.
+CREATE TABLE minted_keys (
+    id TEXT PRIMARY KEY,
+    team TEXT NOT NULL,
+    name TEXT NOT NULL,
+    digest BLOB NOT NULL UNIQUE,
+    created INTEGER NOT NULL,
+    expires INTEGER
+) STRICT, WITHOUT ROWID;
