@@ -20,12 +20,12 @@ mod one_image;
 mod pictures;
 mod progress;
 mod purchase;
+mod queue;
 mod recover;
 mod registry;
 mod reuse;
 mod run;
 mod scribe;
-mod slots;
 mod uploads;
 mod waiter;
 pub mod watch;
@@ -51,9 +51,9 @@ use audience::Withdrawal;
 use cancel::Canceller;
 use journal::{Journal, JournalError, Note};
 use memory::PictureMemory;
+use queue::Queue;
 use registry::Registry;
 use scribe::Scribe;
-use slots::Slots;
 use uploads::Uploads;
 use watch::Watcher;
 
@@ -126,7 +126,7 @@ struct House {
     fetcher: Fetcher,
     watcher: Watcher,
     options: Options,
-    slots: Slots,
+    queue: Queue,
     memory: PictureMemory,
     journal: Arc<dyn Journal>,
     scribe: Scribe,
@@ -170,7 +170,7 @@ impl Generations {
             upstream,
             fetcher,
             watcher,
-            slots: Slots::new(options.max_tasks, options.queue_timeout),
+            queue: Queue::new(options.max_tasks, options.queue_timeout),
             memory: PictureMemory::new(PICTURE_MEMORY_MAX),
             journal,
             scribe,

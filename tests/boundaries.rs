@@ -29,7 +29,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("quota", &["fault", "image", "money"]),
     ("evolink", &["fault", "image", "money", "telemetry"]),
     ("media", &["clock", "fault", "image", "telemetry"]),
-    ("generation", &["clock", "fault", "image", "money", "evolink", "media", "telemetry"]),
+    ("generation", &["clock", "fault", "image", "money", "evolink", "media", "quota", "telemetry"]),
     ("store", &["evolink", "fault", "generation", "image", "media", "money", "quota"]),
     (
         "server",

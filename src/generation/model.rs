@@ -13,11 +13,13 @@ use super::audience::Audience;
 use super::journal::Admission;
 use super::pictures::Pictures;
 use super::progress::Progress;
+use super::queue::Line;
 use super::reuse::IdempotencyKey;
 use crate::evolink::TaskId;
 use crate::fault::Fault;
 use crate::image::{Fingerprint, Plan};
 use crate::money::Credits;
+use crate::quota::{Account, CallerLimits, Limits};
 
 /// `gen_` and 32 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -171,6 +173,7 @@ pub struct Generation {
     tasks: Mutex<Vec<Bought>>,
     pub(super) audience: Audience,
     pub(super) progress: Progress,
+    pub(super) line: Line,
     pub(super) pictures: Pictures,
 }
 
@@ -212,6 +215,7 @@ impl Generation {
             placed: AtomicBool::new(false),
             tasks: Mutex::default(),
             audience,
+            line: Line::default(),
             pictures: Pictures::default(),
         }
     }
@@ -284,6 +288,14 @@ impl Generation {
     /// Those whose end is not known yet.
     pub(super) fn running_tasks(&self) -> Vec<TaskId> {
         self.tasks().iter().filter(|task| !task.ended).map(|task| task.id.clone()).collect()
+    }
+
+    /// Those of its caller.
+    pub(super) fn limits(&self) -> CallerLimits {
+        let team = Arc::clone(&self.owner.team);
+        let of_key =
+            Limits::none(Account::Key { team: Arc::clone(&team), name: Arc::clone(&self.owner.key) });
+        CallerLimits { key: of_key.into(), team: Limits::none(Account::Team(team)).into(), weight: 1 }
     }
 
     pub(super) fn note_place(&self) {

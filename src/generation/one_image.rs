@@ -10,7 +10,7 @@ use super::create::create;
 use super::doubt;
 use super::model::{Generation, ImageResult, MadeImage, Phase, Timing};
 use super::purchase::{Left, Purchase};
-use super::slots::{Slot, Standing};
+use super::queue::{Slot, Standing};
 use super::uploads::nobody_waits;
 use super::watch::{Ended, Watched};
 use crate::evolink::{CreateBody, Task, TaskError, TaskId, TaskStatus, UploadLinks, create_body, task_fault};
@@ -58,13 +58,13 @@ pub(super) async fn image(
             return result;
         }
         // It is under way upstream, whether or not there is a place for it.
-        Step::Left(Left::Begun(purchase)) => (purchase, None, house.slots.take_over(standing)),
+        Step::Left(Left::Begun(purchase)) => (purchase, None, Some(house.queue.take_over(standing))),
         Step::Left(Left::Made { purchase, task, reserved }) => {
-            (purchase, Some((task, reserved)), house.slots.take_over(standing))
+            (purchase, Some((task, reserved)), Some(house.queue.take_over(standing)))
         }
         Step::Ready(purchase, slot) => (purchase, None, Some(slot)),
         Step::Buy { links, taken_up } => {
-            let slot = house.slots.take(standing).await?;
+            let slot = house.queue.take(standing).await?;
             timing.queue = queued.elapsed();
             // Not before there is a place: ten copies of a long prompt for each generation in the queue would be much.
             let body = body(generation, index, &links, taken_up)?;

@@ -11,7 +11,7 @@ use super::journal::{Intent, Note};
 use super::model::{Finished, Generation, ImageResult, Phase, Timing};
 use super::one_image::{Step, image};
 use super::purchase::{Purchase, unwritten};
-use super::slots::Standing;
+use super::queue::Standing;
 use super::uploads::{Lease, Leases};
 use crate::evolink::{UploadLinks, create_body};
 use crate::fault::{Fault, FaultKind};
@@ -33,7 +33,7 @@ pub(super) struct Start {
 /// Writes the generation down, and runs it. What cannot be written down never was: nobody is to find it.
 pub(super) async fn begin(house: Arc<House>, generation: Arc<Generation>, inputs: Vec<InputFile>) {
     let end = End { house: &house, generation: &generation };
-    let standing = Standing::queued(&house.metrics);
+    let standing = Standing::queued(&house.metrics, generation.limits(), &generation.line);
     let (images, intents) = ready(&house, &generation, &inputs, &standing);
     if let Err(error) = house.journal.admit(generation.to_admission(), intents).await {
         tracing::error!(generation_id = %generation.id(), %error, "a generation is refused: it cannot be written down");
@@ -53,7 +53,8 @@ pub(super) async fn begin(house: Arc<House>, generation: Arc<Generation>, inputs
 /// Goes on where an earlier process ended.
 pub(super) async fn resume(house: Arc<House>, generation: Arc<Generation>, start: Start) {
     let end = End { house: &house, generation: &generation };
-    run(&house, &generation, &Standing::queued(&house.metrics), start).await;
+    let standing = Standing::queued(&house.metrics, generation.limits(), &generation.line);
+    run(&house, &generation, &standing, start).await;
     drop(end);
 }
 
@@ -71,7 +72,7 @@ fn ready(
     }
     for index in 0..generation.plan().count {
         let Some(body) = create_body(&generation.plan().task, index, &UploadLinks::new()) else { break };
-        let Some(slot) = house.slots.take_free(standing) else { break };
+        let Some(slot) = house.queue.take_free(standing) else { break };
         if !generation.audience.may_buy() {
             break;
         }

@@ -16,8 +16,8 @@ use tokio_util::task::TaskTracker;
 use super::Options;
 use super::audience::Audience;
 use super::journal::{Note, StoredUpload};
+use super::queue::no_slot;
 use super::scribe::Scribe;
-use super::slots::no_slot;
 use crate::evolink::{
     CallError, FILE_QUOTA_FULL, FileId, Refusal, Upload, UploadLinks, UploadedFile, Upstream, upload_fault,
 };

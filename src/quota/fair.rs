@@ -1,8 +1,7 @@
 //! Whose turn it is: a queue in which each team has its share, by its weight.
 //!
 //! Each team has its own line. A turn goes to the team that has had least for its weight, among those that may have one
-//! now; a team that was away comes back without arrears, so that nobody saves turns up. Pure, and cheap whatever the
-//! lengths of the lines: what a turn costs depends on the number of waiting teams.
+//! now; a team that was away comes back without arrears, so that nobody saves turns up. Pure.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
@@ -65,16 +64,17 @@ impl<K: Clone + Eq + Hash + Ord, T> FairQueue<K, T> {
         ticket
     }
 
-    /// Takes the one whose turn it is out of the queue, of the teams that may have one now.
-    pub fn pop(&mut self, may: impl Fn(&K) -> bool) -> Option<(K, T)> {
-        let waiting = self.lines.iter().filter(|(team, line)| !line.waiting.is_empty() && may(team));
-        // Of several that have had the same, the one that waits longest.
-        let turn =
-            waiting.min_by_key(|(_, line)| (line.had, line.waiting.front().map(|(ticket, _)| *ticket)));
-        let team = turn.map(|(team, _)| team.clone())?;
+    /// Takes the one whose turn it is out of the queue: of each team the first that may have a turn now.
+    pub fn pop(&mut self, may: impl Fn(&K, &T) -> bool) -> Option<(K, T)> {
+        let first = |(team, line): (&K, &Line<T>)| {
+            let at = line.waiting.iter().position(|(_, item)| may(team, item))?;
+            // Of several teams that have had the same, the one whose waits longest.
+            Some((line.had, line.waiting.get(at)?.0, team.clone(), at))
+        };
+        let (had, _, team, at) = self.lines.iter().filter_map(first).min()?;
         let line = self.lines.get_mut(&team)?;
-        let (_, item) = line.waiting.pop_front()?;
-        self.now = self.now.max(line.had);
+        let (_, item) = line.waiting.remove(at)?;
+        self.now = self.now.max(had);
         line.had += TURN / u64::from(line.weight);
         self.len -= 1;
         self.forget_idle();
@@ -93,8 +93,7 @@ impl<K: Clone + Eq + Hash + Ord, T> FairQueue<K, T> {
 
     /// How many turns come before its own, should nobody else come and every team be let: 0 is next.
     pub fn ahead(&self, team: &K, ticket: Ticket) -> Option<usize> {
-        let line = self.lines.get(team)?;
-        let own = line.waiting.binary_search_by_key(&ticket, |(ticket, _)| *ticket).ok()?;
+        let (line, own) = (self.lines.get(team)?, self.own_ahead(team, ticket)?);
         // When its turn comes, its team will have had this much.
         let own_u64 = u64::try_from(own).ok()?;
         let at = line.had + own_u64 * (TURN / u64::from(line.weight));
@@ -104,6 +103,11 @@ impl<K: Clone + Eq + Hash + Ord, T> FairQueue<K, T> {
             usize::try_from(turns).unwrap_or(usize::MAX).min(other.waiting.len())
         });
         Some(own + others.sum::<usize>())
+    }
+
+    /// How many of its own team come before it.
+    pub fn own_ahead(&self, team: &K, ticket: Ticket) -> Option<usize> {
+        self.lines.get(team)?.waiting.binary_search_by_key(&ticket, |(ticket, _)| *ticket).ok()
     }
 
     /// Waiting ones of each team.
@@ -126,7 +130,7 @@ mod tests {
     use super::*;
 
     fn turns(queue: &mut FairQueue<&'static str, u32>, count: usize) -> Vec<&'static str> {
-        (0..count).map_while(|_| queue.pop(|_| true).map(|(team, _)| team)).collect()
+        (0..count).map_while(|_| queue.pop(|_, _| true).map(|(team, _)| team)).collect()
     }
 
     #[test]
@@ -173,10 +177,20 @@ mod tests {
             queue.push(&"full", 1, number);
             queue.push(&"free", 1, number);
         }
-        assert_eq!(queue.pop(|team| *team != "full"), Some(("free", 0)));
-        assert_eq!(queue.pop(|team| *team != "full"), Some(("free", 1)));
+        assert_eq!(queue.pop(|team, _| *team != "full"), Some(("free", 0)));
+        assert_eq!(queue.pop(|team, _| *team != "full"), Some(("free", 1)));
         assert_eq!(turns(&mut queue, 2), ["full"; 2]);
-        assert_eq!(queue.pop(|_| false), None);
+        assert_eq!(queue.pop(|_, _| false), None);
+    }
+
+    #[test]
+    fn within_a_team_the_first_that_may_goes() {
+        let mut queue = FairQueue::default();
+        (0..4).for_each(|number| {
+            queue.push(&"a", 1, number);
+        });
+        assert_eq!(queue.pop(|_, number| number % 2 == 1), Some(("a", 1)));
+        assert_eq!(queue.pop(|_, _| true), Some(("a", 0)));
     }
 
     #[test]
@@ -205,7 +219,7 @@ mod tests {
             }
             let told: Vec<usize> = tickets.iter().map(|(team, ticket)| queue.ahead(team, *ticket).unwrap()).collect();
             let mut served = Vec::new();
-            while let Some((_, number)) = queue.pop(|_| true) {
+            while let Some((_, number)) = queue.pop(|_, _| true) {
                 served.push(number);
             }
             prop_assert_eq!(served.len(), pushes.len());
