@@ -26,9 +26,8 @@ pub enum NoRoom {
 /// Whether `folder`, or what it would be made in, may be written and has room. One question to the system, which a
 /// hanging network mount does not answer: to be asked where waiting harms nobody.
 pub fn check_room(folder: &Path) -> Result<(), NoRoom> {
-    let there = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
-    // A relative path with nothing of it there is made in the working folder.
-    let there = if there == Path::new("") { Path::new(".") } else { there };
+    // A relative path of which nothing is there is made in the working folder.
+    let there = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
     access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| NoRoom::ReadOnly(error.into()))?;
     let volume = statvfs(there).map_err(|error| NoRoom::Unknown(error.into()))?;
     if volume.f_flag.contains(StatVfsMountFlags::RDONLY) {

@@ -160,3 +160,6 @@ impl Gallery {
 fn indexed<T>(images: &[T]) -> impl Iterator<Item = (u8, &T)> {
     (0_u8..).zip(images)
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -54,6 +54,12 @@ impl Pictures {
         fetched
     }
 
+    /// Has them in memory from now on.
+    #[cfg(test)]
+    pub(super) fn remember(&self, delivered: &Arc<Delivered>) {
+        *self.kept() = Some(Arc::clone(delivered));
+    }
+
     /// Forgets them; whoever still writes an answer keeps its share.
     pub(super) fn let_go(&self) {
         self.kept().take();
