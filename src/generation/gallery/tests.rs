@@ -26,12 +26,17 @@ const MINUTE: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(in crate::generation) struct Fickle {
     pub full: AtomicBool,
+    /// It does not answer.
+    pub hangs: AtomicBool,
     pub tries: AtomicUsize,
 }
 
 impl Volume for Fickle {
     fn create(&self, path: &Path) -> io::Result<std::fs::File> {
         self.tries.fetch_add(1, Ordering::Relaxed);
+        while self.hangs.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         if self.full.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::StorageFull.into());
         }

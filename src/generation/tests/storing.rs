@@ -199,6 +199,20 @@ async fn a_full_disk_delivers_what_runs_and_buys_nothing_new() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_a_slow_disk() {
+    let bench = Bench::start().await;
+    bench.volume.hangs.store(true, Ordering::Relaxed);
+    let waiter = bench.begin("a fox", 1).await.unwrap();
+    let id = waiter.generation().id().clone();
+    assert_eq!(answer(waiter).await.len(), 1);
+    assert_eq!(answer(bench.find(&id)).await.len(), 1, "found by its id while it is being put");
+    assert_eq!(bench.past().await[0].pictures.len(), 0);
+    bench.volume.hangs.store(false, Ordering::Relaxed);
+    bench.generations().put_away().await;
+    assert_eq!(bench.past().await[0].pictures.len(), 1, "what is being put is waited for at the end");
+}
+
+#[tokio::test]
 async fn a_picture_that_could_not_be_fetched_is_stored_once_it_can() {
     let bench = Bench::start().await;
     // One fetch is two requests.
