@@ -291,7 +291,8 @@ impl Generations {
     /// Whether new generations could be begun: tries the journal and looks at the picture store's disk, once a second
     /// at most.
     pub async fn health(&self) -> Health {
-        Health { state: self.0.trials.journal().await, images: self.0.gallery.works().await }
+        let (state, images) = tokio::join!(self.0.trials.journal(), self.0.gallery.works());
+        Health { state, images }
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {

@@ -13,7 +13,7 @@ use crate::evolink::TaskId;
 use crate::fault::{Fault, FaultKind};
 use crate::generation::GenerationId;
 use crate::generation::journal::Journal;
-use crate::generation::model::{ImageResult, MadeImage};
+use crate::generation::model::MadeImage;
 use crate::generation::tests::fake::Fake;
 use crate::media::{FetchOptions, Volume};
 use crate::money::Credits;
@@ -55,9 +55,9 @@ struct Bench {
 }
 
 /// Behind a link that is refused without asking anybody.
-fn made(number: usize) -> ImageResult {
+fn made(number: usize) -> MadeImage {
     let task = TaskId::new(format!("task-unified-1-{number:08}"));
-    Ok(MadeImage { task, link: "https://127.0.0.1/a.png".into(), credits: Credits::from_micro(1) })
+    MadeImage { task, link: "https://127.0.0.1/a.png".into(), credits: Credits::from_micro(1) }
 }
 
 fn picture(side: u32) -> Picture {
@@ -82,7 +82,7 @@ impl Bench {
         loops.spawn(writing);
         loops.spawn(bookkeeping);
         let pictures = Pictures::of(GenerationId::kept("gen_1".into()));
-        let images = (0..count).map(made).collect();
+        let images = (0..count).map(made).map(Ok).collect();
         let finished = Finished { created: 0, images, timing: crate::generation::Timing::default() };
         let found = (1..).take(count).map(|side| Ok(picture(side))).collect();
         let delivered = Arc::new(Delivered::new(found, Duration::ZERO, None));
