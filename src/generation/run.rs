@@ -43,7 +43,7 @@ pub(super) async fn begin(house: Arc<House>, generation: Arc<Generation>, inputs
     };
     generation.admit(Ok(()));
     let ended = run(&house, &generation, &standing, Start { images, inputs, ..Start::default() }).await;
-    drop(end);
+    drop((end, standing));
     keep(&house, &generation, ended).await;
 }
 

@@ -213,6 +213,18 @@ async fn nobody_waits_for_a_slow_disk() {
 }
 
 #[tokio::test]
+async fn a_disk_that_hangs_does_not_keep_the_process_from_ending() {
+    let bench = Bench::start().await;
+    bench.volume.hangs.store(true, Ordering::Relaxed);
+    assert_eq!(answer(bench.begin("a fox", 1).await.unwrap()).await.len(), 1);
+    let began = Instant::now();
+    bench.generations().put_away().await;
+    let took = began.elapsed();
+    bench.volume.hangs.store(false, Ordering::Relaxed);
+    assert!((PUTS_LAST_MAX..PUTS_LAST_MAX * 2).contains(&took), "{took:?}");
+}
+
+#[tokio::test]
 async fn a_picture_that_could_not_be_fetched_is_stored_once_it_can() {
     let bench = Bench::start().await;
     // One fetch is two requests.
