@@ -213,7 +213,7 @@ async fn writes_that_fail_refuse_new_work_and_lose_nothing() {
     bench.until("the bear's task", async || bench.tasks() == 1).await;
     bench.limit_files("0").await;
     bench.refuses("a cat").await;
-    assert_eq!(bench.ready().await, "not ready: state\n");
+    assert!(bench.ready().await.starts_with("not ready: state"));
     running.join_next().await.unwrap().unwrap().picture();
     bench.until("the failed put", async || bench.ready().await == "not ready: state, images\n").await;
     bench.refuses("a cat").await;
