@@ -42,7 +42,7 @@ pub use reuse::IdempotencyKey;
 pub use waiter::Waiter;
 
 use crate::clock::Clock;
-use crate::evolink::Upstream;
+use crate::evolink::{CallbackToken, Upstream};
 use crate::fault::Fault;
 use crate::image::Plan;
 use crate::media::{Fetcher, InputFile};
@@ -253,6 +253,16 @@ impl Generations {
             self.0.cancel(&generation);
         }
         Some(generation)
+    }
+
+    /// A callback came for whatever has this name: its task is looked at soon. Nothing else; unknown names do nothing.
+    pub fn wake(&self, name: &CallbackToken) {
+        self.0.watcher.wake(name);
+    }
+
+    /// No callbacks will come any more, since the gateway drains: tasks are looked at as if there were none.
+    pub fn expect_no_callbacks(&self) {
+        self.0.watcher.expect_no_callbacks();
     }
 
     /// Waits until nothing is under way any more: every task seen to its end, every upload deleted. For the drain, when
