@@ -17,6 +17,7 @@ pub mod journal;
 mod memory;
 mod model;
 mod one_image;
+mod overview;
 mod pictures;
 mod progress;
 mod purchase;
@@ -37,6 +38,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 pub use model::{Finished, Generation, GenerationId, ImageResult, MadeImage, Owner, State, Timing};
+pub use overview::{Filter, InDoubt, Overview, Place};
 pub use pictures::Delivered;
 pub use reuse::IdempotencyKey;
 pub use waiter::Waiter;

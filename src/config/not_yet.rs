@@ -26,14 +26,8 @@ const CACHE: &str = "there is no cache yet: every request buys its own picture";
 const STORE: &str = "pictures are not stored yet: links are Evolink's own";
 
 const NOT_YET: &[NotYet] = &[
-    entry(&["server", "admin_token"], None, "the admin API is not there yet"),
-    entry(&["server", "public_url"], None, "own links and callbacks are not there yet"),
+    entry(&["server", "public_url"], None, "own links are not there yet"),
     entry(&["server", "trusted_proxies"], None, "X-Forwarded-* headers are not read yet"),
-    entry(
-        &["evolink", "callback", "enabled"],
-        Some("false"),
-        "callbacks are not there yet: tasks are looked at",
-    ),
     entry(
         &["evolink", "idempotent_creates"],
         Some("true"),

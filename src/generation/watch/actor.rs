@@ -20,11 +20,11 @@ use super::budget::Budget;
 use super::callbacks::Callbacks;
 use super::history::{Histories, Probe};
 use super::schedule::{Hints, gap};
-use called::Call;
-use failed::growing_pause;
 use super::{Batching, Ended, WatchOptions, Watched};
 use crate::evolink::{CallError, Task, TaskId, TaskStatus, Upstream};
 use crate::telemetry::Metrics;
+use called::Call;
+use failed::growing_pause;
 
 /// Ids in one batch read, by Evolink's page.
 const BATCH_MAX: usize = 50;
