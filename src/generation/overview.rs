@@ -187,13 +187,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_create_in_doubt_is_listed_until_its_outcome_is_known() {
         let bench = Bench::new();
-        bench.script().create_errors = std::iter::repeat_n(CallError::Timeout, 8).collect();
+        bench.script().create_errors = std::iter::repeat_n(CallError::Timeout, 10).collect();
         let waiter = bench.begin(&plan("a fox", 1, &[]), &[]).await;
         after(MINUTE / 2).await;
         let doubts = waiter.generation().creates_in_doubt();
         let [doubt] = doubts.as_slice() else { panic!("{doubts:?}") };
         assert_eq!((doubt.image, doubt.key.as_str()), (0, bench.script().keys[0].as_str()));
-        assert_eq!(doubt.age(), MINUTE / 2);
+        assert!(doubt.age() > MINUTE / 3 && doubt.age() <= MINUTE / 2, "{:?}", doubt.age());
         after(MINUTE * 10).await;
         assert!(waiter.generation().creates_in_doubt().is_empty());
         assert_eq!(waiter.generation().state(), State::Done);
