@@ -191,6 +191,50 @@ async fn teams_and_upstream_are_shown() {
     house.finish().await;
 }
 
+/// The members of an object; of a list, those of its first.
+fn members(value: &Value) -> Vec<String> {
+    let mut members = Vec::new();
+    for (name, value) in value.as_object().into_iter().flatten() {
+        members.push(name.clone());
+        let inner = value.as_array().and_then(|list| list.first()).unwrap_or(value);
+        members.extend(self::members(inner).iter().map(|inner| format!("{name}.{inner}")));
+    }
+    members.sort();
+    members
+}
+
+/// The examples in docs/OPERATIONS.md: the route of each, and what it says is answered.
+fn examples() -> Vec<(String, Value)> {
+    let (_, examples) = include_str!("../../docs/OPERATIONS.md").split_once("$ curl").unwrap();
+    let examples = examples.split("```").next().unwrap().split("$ curl");
+    let parsed = examples.map(|example| {
+        let (command, answer) = example.split_once('\n').unwrap();
+        let path = command.split_once(":9090").unwrap().1.trim_end_matches('\'').to_owned();
+        (path, serde_json::from_str(answer).unwrap_or_else(|error| panic!("{error}: {answer}")))
+    });
+    parsed.collect()
+}
+
+#[tokio::test]
+async fn the_documented_examples_have_the_members_that_are_answered() {
+    let house = Harness::with(json!({"evolink": {"create_patience": "100ms"}})).await;
+    house.draw("a fox [create:500*5]").await;
+    house.until_metrics("the balance", |metrics| metrics.sum("upstream_credits_remaining", &[]) > 0.0).await;
+    let examples = examples();
+    assert_eq!(examples.len(), 4);
+    for (path, told) in examples {
+        let method = if path.ends_with("/reload") { Method::POST } else { Method::GET };
+        let request = house.at_admin(method, &path).header("content-type", "application/json");
+        let mut answered = house.send(request).await.is_ok().json();
+        if let Some(breaker) = answered.get_mut("breaker").filter(|breaker| breaker.is_null()) {
+            *breaker = told["breaker"].clone();
+        }
+        assert_eq!(members(&answered), members(&told), "{path}: {answered}");
+    }
+    house.until("the task", |ledger| ledger.tasks.len() == 1).await;
+    house.finish().await;
+}
+
 #[tokio::test]
 async fn a_reload_is_asked_for_and_tells_what_came_of_it() {
     let folder = tempfile::tempdir().unwrap();
