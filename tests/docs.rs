@@ -215,8 +215,8 @@ fn every_logged_message_that_is_documented_is_in_the_code() {
 
 #[test]
 fn every_route_for_operators_is_documented_and_no_other() {
-    let router = include_str!("../src/server/admin.rs");
-    let routed: BTreeSet<String> = router
+    let code = include_str!("../src/server/admin.rs");
+    let routed: BTreeSet<String> = code
         .split(".route(\"/admin/")
         .skip(1)
         .filter_map(|rest| {

@@ -238,13 +238,13 @@ async fn the_documented_examples_have_the_members_that_are_answered() {
 #[tokio::test]
 async fn a_reload_is_asked_for_and_tells_what_came_of_it() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("gateway.yaml");
+    let file = folder.path().join("gateway.yaml");
     let patch = json!({"server": {"admin_token": "the-first-token"}});
-    let house = Setup::new().config(&patch).file(path.clone()).start().await;
+    let house = Setup::new().config(&patch).file(file.clone()).start().await;
     let write = |change: &dyn Fn(&mut Value)| {
         let mut config = house.config.clone();
         change(&mut config);
-        std::fs::write(&path, config.to_string()).unwrap();
+        std::fs::write(&file, config.to_string()).unwrap();
     };
     write(&|config| {
         config["server"]["admin_token"] = TOKEN.into();

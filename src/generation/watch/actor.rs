@@ -276,11 +276,10 @@ impl Actor {
             watch.hints.looks = watch.looks;
             watch.task.progress.told(task.progress);
             // The callback may tell of what this look came too early to see.
-            return if watch.call.was_running(watch.looked) {
-                self.again(id, self.options.bounds.min)
-            } else {
-                self.schedule(id)
-            };
+            if watch.call.was_running(watch.looked) {
+                return self.again(id, self.options.bounds.min);
+            }
+            return self.schedule(id);
         }
         if task.status == TaskStatus::Completed && task.links.is_empty() && watch.linkless < LINKLESS_MAX {
             watch.linkless += 1;

@@ -69,8 +69,9 @@ fn shown(generation: &Generation, gateway: &Gateway) -> Value {
     put("age_seconds", gateway.clock.unix().saturating_sub(created).max(0).into());
     put("task_ids", tasks.into());
     put("in_doubt", in_doubt.into());
+    // Without its message: Evolink's texts may quote the prompt.
     if let Some(fault) = generation.failure() {
-        put("error", json!({"code": fault.code(), "message": fault.message()}));
+        put("error", json!({"code": fault.code(), "type": fault.error_type()}));
     }
     Value::Object(fields)
 }

@@ -74,15 +74,13 @@ impl ReloadDesk {
             outcome
         };
         now.notify_one();
-        let lost = |_| {
-            let message = "The outcome of the reload is not known: see the log.";
-            Fault::new(FaultKind::Internal, message)
-        };
-        timeout(PATIENCE, outcome)
-            .await
-            .map_err(|_late| ())
-            .and_then(|outcome| outcome.map_err(|_gone| ()))
-            .map_err(lost)
+        match timeout(PATIENCE, outcome).await {
+            Ok(Ok(outcome)) => Ok(outcome),
+            _late_or_gone => {
+                let message = "The outcome of the reload is not known: see the log.";
+                Err(Fault::new(FaultKind::Internal, message))
+            }
+        }
     }
 
     fn askers(&self) -> MutexGuard<'_, Askers> {
