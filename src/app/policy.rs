@@ -38,7 +38,12 @@ pub fn policy(settings: &Settings) -> Result<Policy, PolicyError> {
     Ok(Policy {
         keys: Keys::new(teams, specs).map_err(PolicyError::Keys)?,
         admin: AdminPolicy {
-            token: settings.server.admin_token.as_ref().map(|token| keys::hash_secret(token.expose())),
+            token: settings
+                .server
+                .admin_token
+                .as_ref()
+                .filter(|token| !token.is_empty())
+                .map(|token| keys::hash_secret(token.expose())),
             teams: listings,
         },
         catalog: Catalog::with_rows(rows, aliases(settings), settings.models.default.clone()),

@@ -61,7 +61,7 @@ fn presents(token: &KeyDigest, headers: &HeaderMap) -> Result<(), Fault> {
         let (scheme, presented) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(presented.trim())
     });
-    let presented = presented.filter(|text| text.len() <= TOKEN_BYTES_MAX);
+    let presented = presented.filter(|text| (1..=TOKEN_BYTES_MAX).contains(&text.len()));
     if presented.is_some_and(|presented| token.matches(&hash_secret(presented))) {
         return Ok(());
     }
