@@ -29,7 +29,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("evolink", &["fault", "image", "money", "telemetry"]),
     ("media", &["clock", "fault", "image", "telemetry"]),
     ("generation", &["clock", "fault", "image", "money", "evolink", "media", "telemetry"]),
-    ("store", &["evolink", "fault", "generation", "image", "money"]),
+    ("store", &["evolink", "fault", "generation", "image", "media", "money"]),
     (
         "server",
         &[
