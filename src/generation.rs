@@ -4,13 +4,15 @@
 //! joining, retries that buy nothing, hand-over at the deadline and drain all come from this one idea.
 //!
 //! Reading order: [`Generations::begin`] (join or start), `run` (admission, its images side by side), `uploads`
-//! (pictures that came along), `one_image` (place, purchase, create, watch), `create` (one key, many tries), [`watch`] (when
-//! do tasks end), [`Waiter`] (waiting and leaving), `audience` (who has an interest), `pictures` (links become bytes);
+//! (pictures that came along), `one_image` (place, purchase, create, watch), `create` (one key, many tries), `doubt` and
+//! `reconcile` (creates without an answer), [`watch`] (when do tasks end), `attempts` (once more after a failed task), [`Waiter`] (waiting and leaving), `audience` (who has an interest), `pictures` (links become bytes);
 //! [`journal`] (what outlives the process), `scribe` (what is written without waiting), `recover` (the next start).
 //! Knows the capabilities; nothing of HTTP towards clients.
 
+mod attempts;
 mod audience;
 mod cancel;
+mod claims;
 mod create;
 mod doubt;
 pub mod journal;
@@ -20,6 +22,7 @@ mod one_image;
 mod pictures;
 mod progress;
 mod purchase;
+mod reconcile;
 mod recover;
 mod registry;
 mod reuse;
@@ -34,6 +37,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 pub use model::{Finished, Generation, GenerationId, ImageResult, MadeImage, Owner, State, Timing};
@@ -43,12 +47,14 @@ pub use waiter::Waiter;
 
 use crate::clock::Clock;
 use crate::evolink::Upstream;
+use crate::evolink::breaker::{Breaker, BreakerSnapshot};
 use crate::fault::Fault;
 use crate::image::Plan;
 use crate::media::{Fetcher, InputFile};
 use crate::telemetry::Metrics;
 use audience::Withdrawal;
 use cancel::Canceller;
+use claims::Claims;
 use journal::{Journal, JournalError, Note};
 use memory::PictureMemory;
 use registry::Registry;
@@ -123,6 +129,9 @@ pub struct Generations(Arc<House>);
 /// What a running generation works with.
 struct House {
     upstream: Arc<dyn Upstream>,
+    /// Asked before each try of a create.
+    breaker: Breaker,
+    claims: Claims,
     fetcher: Fetcher,
     watcher: Watcher,
     options: Options,
@@ -168,6 +177,8 @@ impl Generations {
             uploads,
             canceller: Canceller::new(Arc::clone(&upstream)),
             upstream,
+            breaker: Breaker::new(),
+            claims: Claims::default(),
             fetcher,
             watcher,
             slots: Slots::new(options.max_tasks, options.queue_timeout),
@@ -198,7 +209,8 @@ impl Generations {
     /// A new one is written down before this returns; nothing is done for it earlier.
     ///
     /// # Errors
-    /// `Overloaded` when too many generations are under way already, or it cannot be written down.
+    /// `Overloaded` when too many generations are under way already, or it cannot be written down;
+    /// `UpstreamUnavailable` while upstream takes no creates.
     pub async fn begin(
         &self,
         plan: Arc<Plan>,
@@ -225,6 +237,7 @@ impl Generations {
             tracing::info!(generation_id = %generation.id(), team = %owner.team, "a repeated request joined its generation");
             return Ok(Waiter::new(Arc::clone(&self.0), generation, true));
         }
+        self.0.refuse_in_an_outage()?;
         let generation = Arc::new(Generation::new(plan, owner, self.0.clock.unix_ms()));
         generation.audience.enter();
         registry.add(&generation)?;
@@ -253,6 +266,11 @@ impl Generations {
             self.0.cancel(&generation);
         }
         Some(generation)
+    }
+
+    /// Whether upstream takes creates at the moment.
+    pub fn upstream_health(&self) -> BreakerSnapshot {
+        self.0.breaker.snapshot(Instant::now())
     }
 
     /// Waits until nothing is under way any more: every task seen to its end, every upload deleted. For the drain, when

@@ -10,6 +10,7 @@ use tokio::sync::{SetOnce, watch};
 use tokio::time::Instant;
 
 use super::audience::Audience;
+use super::doubt::Doubts;
 use super::journal::Admission;
 use super::pictures::Pictures;
 use super::progress::Progress;
@@ -169,6 +170,7 @@ pub struct Generation {
     /// Whether an image has or had a place upstream.
     placed: AtomicBool,
     tasks: Mutex<Vec<Bought>>,
+    pub(super) doubts: Doubts,
     pub(super) audience: Audience,
     pub(super) progress: Progress,
     pub(super) pictures: Pictures,
@@ -211,6 +213,7 @@ impl Generation {
             phase: watch::Sender::new(Phase::Running),
             placed: AtomicBool::new(false),
             tasks: Mutex::default(),
+            doubts: Doubts::default(),
             audience,
             pictures: Pictures::default(),
         }

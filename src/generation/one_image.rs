@@ -1,4 +1,4 @@
-//! One image of a generation: a place, a create, its task's end.
+//! One image of a generation: a place, a create, its task's end, and once more if that failed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::House;
+use super::attempts;
 use super::create::create;
 use super::doubt;
 use super::model::{Generation, ImageResult, MadeImage, Phase, Timing};
@@ -20,15 +21,28 @@ use crate::money::Credits;
 /// However old a task is, this long it is looked at before it is given up: after a long standstill it has ended.
 const LAST_LOOKS: Duration = Duration::from_mins(1);
 
+/// An image to be had.
+pub(super) struct Order {
+    pub index: u8,
+    pub step: Step,
+    /// Where the pictures of the request lie upstream.
+    pub links: Result<Arc<UploadLinks>, Fault>,
+    /// Its generation was begun by an earlier process.
+    pub taken_up: bool,
+}
+
 /// Where an image begins.
 pub(super) enum Step {
-    /// It is to be bought, with the pictures of the request at these links.
-    Buy { links: Arc<UploadLinks>, taken_up: bool },
+    /// It is to be bought.
+    Buy,
     /// It has its place and is written down already.
     Ready(Purchase, Slot),
     /// An earlier process began it.
     Left(Left),
 }
+
+/// A task that is known, and what it reserved.
+type Made = Option<(TaskId, Option<Credits>)>;
 
 /// A task that was bought and has not ended.
 struct Bought<'a> {
@@ -39,59 +53,83 @@ struct Bought<'a> {
     estimated: Option<Duration>,
 }
 
-/// Buys the image or goes on with it, and waits for its end.
+/// Buys the image or goes on with it, and waits for its end; that of a last task, if several are bought.
 pub(super) async fn image(
     house: &House,
     generation: &Generation,
-    index: u8,
-    step: Step,
+    mut order: Order,
     standing: &Standing<'_>,
     timing: &mut Timing,
 ) -> ImageResult {
+    let step = std::mem::replace(&mut order.step, Step::Buy);
+    let (mut purchase, mut slot, mut result) =
+        if let Step::Left(Left::Ended { purchase, task, result }) = step {
+            name_ended(generation, task, &result);
+            (purchase, None, result)
+        } else {
+            let (purchase, made, mut slot) = begun(house, generation, &order, step, standing, timing).await?;
+            generation.note_place();
+            let result = end(house, generation, &purchase, made, &mut slot, timing).await;
+            (purchase, slot, result)
+        };
+    while let Some(next) =
+        attempts::again(house, generation, &order, &purchase, &result, &mut slot, standing).await
+    {
+        generation.note_place();
+        purchase = next;
+        result = end(house, generation, &purchase, None, &mut slot, timing).await;
+    }
+    if result.is_ok() {
+        generation.progress.image(order.index).made();
+    }
+    result
+}
+
+/// One that ended in an earlier process.
+fn name_ended(generation: &Generation, task: Option<TaskId>, result: &ImageResult) {
+    if let Some(task) = task.or_else(|| result.as_ref().ok().map(|made| made.task.clone())) {
+        generation.note_task(task.clone());
+        generation.note_end(&task);
+    }
+}
+
+/// The image's purchase, written down, and its place.
+async fn begun(
+    house: &House,
+    generation: &Generation,
+    order: &Order,
+    step: Step,
+    standing: &Standing<'_>,
+    timing: &mut Timing,
+) -> Result<(Purchase, Made, Option<Slot>), Fault> {
     let queued = Instant::now();
-    let (purchase, made, slot) = match step {
-        Step::Left(Left::Ended(result)) => {
-            if let Ok(made) = &result {
-                generation.note_task(made.task.clone());
-                generation.note_end(&made.task);
-            }
-            return result;
-        }
+    Ok(match step {
         // It is under way upstream, whether or not there is a place for it.
         Step::Left(Left::Begun(purchase)) => (purchase, None, house.slots.take_over(standing)),
         Step::Left(Left::Made { purchase, task, reserved }) => {
             (purchase, Some((task, reserved)), house.slots.take_over(standing))
         }
+        Step::Left(Left::Ended { result, .. }) => return Err(result.err().unwrap_or_else(nobody_waits)),
         Step::Ready(purchase, slot) => (purchase, None, Some(slot)),
-        Step::Buy { links, taken_up } => {
+        Step::Buy => {
+            order.links.as_ref().map_err(Fault::clone)?;
             let slot = house.slots.take(standing).await?;
             timing.queue = queued.elapsed();
             // Not before there is a place: ten copies of a long prompt for each generation in the queue would be much.
-            let body = body(generation, index, &links, taken_up)?;
+            let body = body(generation, order)?;
             if !generation.audience.may_buy() {
                 return Err(nobody_waits());
             }
-            (Purchase::begin(house, generation, index, body).await?, None, Some(slot))
+            (Purchase::begin(house, generation, order.index, 0, body).await?, None, Some(slot))
         }
-    };
-    generation.note_place();
-    let result = bought(house, generation, &purchase, made, slot, timing).await;
-    purchase.note_end(house, &result);
-    if result.is_ok() {
-        generation.progress.image(index).made();
-    }
-    result
+    })
 }
 
 /// What the create of this image sends.
-fn body(
-    generation: &Generation,
-    index: u8,
-    links: &UploadLinks,
-    taken_up: bool,
-) -> Result<CreateBody, Fault> {
-    create_body(&generation.plan().task, index, links).ok_or_else(|| {
-        if taken_up {
+pub(super) fn body(generation: &Generation, order: &Order) -> Result<CreateBody, Fault> {
+    let links = order.links.as_ref().map_err(Fault::clone)?;
+    create_body(&generation.plan().task, order.index, links).ok_or_else(|| {
+        if order.taken_up {
             let message = "The pictures of the request were lost when the gateway was restarted. Send the request again.";
             return Fault::new(FaultKind::Overloaded, message);
         }
@@ -100,39 +138,51 @@ fn body(
     })
 }
 
+/// [`bought`], written down.
+async fn end(
+    house: &House,
+    generation: &Generation,
+    purchase: &Purchase,
+    made: Made,
+    slot: &mut Option<Slot>,
+    timing: &mut Timing,
+) -> ImageResult {
+    let result = bought(house, generation, purchase, made, slot, timing).await;
+    purchase.note_end(house, &result);
+    result
+}
+
 /// From the create to the end of its task. `made`: the task is known already, and what it reserved.
 async fn bought(
     house: &House,
     generation: &Generation,
     purchase: &Purchase,
-    made: Option<(TaskId, Option<Credits>)>,
-    mut slot: Option<Slot>,
+    made: Made,
+    slot: &mut Option<Slot>,
     timing: &mut Timing,
 ) -> ImageResult {
     let began = Instant::now();
     let (task, reserved) = if let Some((id, reserved)) = made {
         (Err(Bought { purchase, id, since: purchase.begun, estimated: None }), reserved)
     } else {
-        let task = match create(house, generation, purchase).await {
+        let (task, since) = match create(house, generation, purchase).await {
             Err(fault) if fault.kind() == FaultKind::OutcomeUnknown => {
-                // A task that may never come holds no place.
-                slot.take();
-                doubt::outlast(house, generation, purchase).await?
+                (doubt::outlast(house, generation, purchase, slot).await?, purchase.begun)
             }
-            outcome => outcome?,
+            outcome => (outcome?, Instant::now()),
         };
         purchase.note_task(house, &task);
         let reserved = task.usage.reserved;
         let known = if tells_its_end(&task) {
             Ok(task)
         } else {
-            Err(Bought { purchase, id: task.id, since: Instant::now(), estimated: task.estimated })
+            Err(Bought { purchase, id: task.id, since, estimated: task.estimated })
         };
         (known, reserved)
     };
     let id = task.as_ref().map_or_else(|bought| bought.id.clone(), |task| task.id.clone());
     generation.note_task(id.clone());
-    timing.create = began.elapsed();
+    timing.create += began.elapsed();
     let waiting = Instant::now();
     let task = match task {
         Ok(task) => Ok(task),
@@ -144,8 +194,7 @@ async fn bought(
         }
     };
     generation.note_end(&id);
-    timing.wait = waiting.elapsed();
-    drop(slot);
+    timing.wait += waiting.elapsed();
     into_image(task?, reserved.unwrap_or(generation.plan().price))
 }
 

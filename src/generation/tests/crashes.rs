@@ -82,6 +82,10 @@ impl Journal for Fused {
         self.run(self.inner.idle_files(limit))
     }
 
+    fn on_record(&self, tasks: Vec<TaskId>) -> JournalFuture<'_, Vec<TaskId>> {
+        self.run(self.inner.on_record(tasks))
+    }
+
     fn sweep(&self, before: i64, now: i64, limit: usize) -> JournalFuture<'_, usize> {
         self.run(self.inner.sweep(before, now, limit))
     }
