@@ -37,7 +37,6 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 pub use model::{Finished, Generation, GenerationId, ImageResult, MadeImage, Owner, State, Timing};
@@ -270,7 +269,7 @@ impl Generations {
 
     /// Whether upstream takes creates at the moment.
     pub fn upstream_health(&self) -> BreakerSnapshot {
-        self.0.breaker.snapshot(Instant::now())
+        self.0.breaker.snapshot(tokio::time::Instant::now())
     }
 
     /// Waits until nothing is under way any more: every task seen to its end, every upload deleted. For the drain, when

@@ -71,8 +71,8 @@ impl Claims {
         self.books().reading = reading;
     }
 
-    /// The task is somebody's.
-    pub(super) fn note(&self, task: &TaskId) {
+    #[cfg(test)]
+    fn note(&self, task: &TaskId) {
         self.books().note(task);
     }
 

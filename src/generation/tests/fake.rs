@@ -53,7 +53,10 @@ pub(in crate::generation) struct Script {
     pub strangers: Vec<ListedTask>,
     /// Looks at it.
     pub lists: usize,
-    made: Vec<(TaskId, Instant)>,
+    /// All tasks, and when they were made.
+    pub made: Vec<(TaskId, Instant)>,
+    /// Creates are answered with 503 before then.
+    pub down_until: Option<Instant>,
     failed: HashMap<TaskId, &'static str>,
     ends: HashMap<TaskId, (Instant, TaskStatus)>,
 }
@@ -105,6 +108,10 @@ impl Upstream for Fake {
                 let mut script = self.script();
                 script.creates.push(String::from_utf8(body.to_vec()).unwrap());
                 script.keys.push(key.as_str().to_owned());
+                if script.down_until.is_some_and(|until| Instant::now() < until) {
+                    let code = "service_unavailable".to_owned();
+                    return Err(CallError::Down { status: 503, code, retry_after: None });
+                }
                 if let Some(error) = script.create_errors.pop_front() {
                     return Err(error);
                 }
