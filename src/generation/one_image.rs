@@ -1,5 +1,7 @@
 //! One image of a generation: a place, a create, its task's end, and once more if that failed.
 
+mod told;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,14 +11,15 @@ use super::House;
 use super::attempts;
 use super::create::create;
 use super::doubt;
-use super::model::{Generation, ImageResult, MadeImage, Phase, Timing};
+use super::model::{Generation, ImageResult, Phase, Timing};
 use super::purchase::{Left, Purchase};
 use super::slots::{Slot, Standing};
 use super::uploads::nobody_waits;
 use super::watch::{Ended, Watched};
-use crate::evolink::{CreateBody, Task, TaskError, TaskId, TaskStatus, UploadLinks, create_body, task_fault};
+use crate::evolink::{CreateBody, Task, TaskId, UploadLinks, create_body};
 use crate::fault::{Fault, FaultKind};
 use crate::money::Credits;
+use told::{into_image, tells_its_end};
 
 /// However old a task is, this long it is looked at before it is given up: after a long standstill it has ended.
 const LAST_LOOKS: Duration = Duration::from_mins(1);
@@ -198,15 +201,6 @@ async fn bought(
     into_image(task?, reserved.unwrap_or(generation.plan().price))
 }
 
-/// Whether a create's answer already says all there is to know; an end without links or reason is read once more.
-fn tells_its_end(task: &Task) -> bool {
-    match task.status {
-        TaskStatus::Completed => !task.links.is_empty(),
-        TaskStatus::Failed => task.error.as_ref().is_some_and(|error| !error.message.is_empty()),
-        status => status.is_terminal(),
-    }
-}
-
 /// Waits for the task's end; past `task_timeout` the waiters are told, and the wait goes on until `replay` is over.
 async fn end_of(house: &House, generation: &Generation, bought: Bought<'_>) -> Result<Task, Fault> {
     let plan = generation.plan();
@@ -249,61 +243,4 @@ fn never_ended(generation: &Generation, task_id: &TaskId) -> Fault {
         FaultKind::TaskTimeout,
         "The upstream task did not end within the time the gateway looks for it.",
     )
-}
-
-/// `expected`: what the create reserved, else the table's price; holds when the task itself names none.
-fn into_image(task: Task, expected: Credits) -> ImageResult {
-    match task.status {
-        TaskStatus::Completed => match task.links.into_iter().next() {
-            Some(link) => {
-                let credits = task.usage.used.or(task.usage.reserved).unwrap_or(expected);
-                Ok(MadeImage { task: task.id, link, credits })
-            }
-            None => Err(Fault::new(
-                FaultKind::ResultUnavailable,
-                "The picture was made, but upstream gives no link to it. The operator can find it by its task id.",
-            )
-            .with_cause(format_args!("task {} completed without links", task.id))),
-        },
-        TaskStatus::Cancelled => Err(failed(&task, "request_cancelled")),
-        _ => Err(failed(&task, "unknown_error")),
-    }
-}
-
-/// Upstream's own error, or where it gives none the code that its status stands for.
-fn failed(task: &Task, code: &str) -> Fault {
-    let stated = task.error.clone();
-    task_fault(&stated.unwrap_or_else(|| TaskError { code: code.to_owned(), message: String::new() }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::evolink::TaskUsage;
-
-    #[test]
-    fn a_task_that_names_no_price_costs_what_was_expected() {
-        let credits = |micro| Some(Credits::from_micro(micro));
-        let table = [
-            (TaskUsage { used: credits(3), reserved: credits(4) }, 3),
-            (TaskUsage { used: None, reserved: credits(4) }, 4),
-            (TaskUsage::default(), 5),
-        ];
-        for (usage, expected) in table {
-            let task = Task {
-                id: TaskId::new("task-unified-1-abcdefgh"),
-                status: TaskStatus::Completed,
-                progress: None,
-                links: vec!["https://media.test/a.png".to_owned()],
-                error: None,
-                estimated: None,
-                usage,
-            };
-            assert_eq!(
-                into_image(task, Credits::from_micro(5)).unwrap().credits.micro(),
-                expected,
-                "{usage:?}"
-            );
-        }
-    }
 }

@@ -23,8 +23,10 @@ async fn drawn(house: &Harness, prompt: &str) -> Answer {
 
 /// Credits charged for the pictures of these answers, and for nothing else.
 fn is_charged_for(house: &Harness, answers: &[Answer]) {
-    let told: f64 =
-        answers.iter().map(|answer| answer.header("x-gateway-credits").unwrap().parse::<f64>().unwrap()).sum();
+    let told: f64 = answers
+        .iter()
+        .map(|answer| answer.header("x-gateway-credits").unwrap().parse::<f64>().unwrap())
+        .sum();
     let charged = house.ledger().totals.credits_charged;
     assert!((told - charged).abs() < 1e-6 && charged > 0.0, "told {told}, charged {charged}");
 }

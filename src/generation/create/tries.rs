@@ -196,6 +196,35 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_the_breaker_refuses_waits_by_what_is_at_stake() {
+        let refused = |reason, seconds| Refused { retry_after: Duration::from_secs(seconds), reason };
+        let again = |seconds, in_doubt| Next::Again { pause: Duration::from_secs(seconds), in_doubt };
+        let never_sent = Tries::new(PATIENCE, WINDOW);
+        assert_eq!(never_sent.refused(refused(Reason::Open, 1)), Next::GiveUp);
+        for reason in [Reason::Paused, Reason::Probing, Reason::RampingUp] {
+            assert_eq!(never_sent.refused(refused(reason, 19)), again(19, false));
+            assert_eq!(never_sent.refused(refused(reason, 20)), Next::GiveUp);
+        }
+        let fault = never_sent.fault_of_refused(Duration::from_secs(7));
+        assert_eq!((fault.status(), fault.retry_after_seconds()), (503, Some(7)));
+        let doubtful = Tries { maybe_bought: true, ..Tries::new(PATIENCE, WINDOW) };
+        assert_eq!(doubtful.refused(refused(Reason::Open, 19)), again(19, false));
+        assert_eq!(doubtful.refused(refused(Reason::Open, 60)), again(60, true));
+        assert_eq!(doubtful.fault_of_refused(Duration::ZERO).code(), "upstream_outcome_unknown");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_create_whose_key_is_ignored_is_not_repeated_once_it_may_be_taken() {
+        let mut tries = Tries::new(PATIENCE, Duration::ZERO);
+        assert!(matches!(tries.after(&CallError::Connect("refused".into())), Next::Again { .. }));
+        assert!(matches!(tries.after(&CallError::Busy { retry_after: None }), Next::Again { .. }));
+        assert!(!tries.may_not_be_repeated());
+        assert_eq!(tries.after(&CallError::Timeout), Next::GiveUp);
+        assert!(tries.may_not_be_repeated());
+        assert_eq!(tries.fault(&CallError::Timeout).code(), "upstream_outcome_unknown");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn one_try_has_a_second_at_least_and_ten_at_most() {
         let of = |patience| Tries::new(patience, WINDOW).time_for_one();
         assert_eq!([of(Duration::ZERO), of(Duration::from_millis(1))], [TRY_MIN; 2]);

@@ -127,7 +127,11 @@ impl Client {
             } else {
                 assert!(!self.told.load(Ordering::Relaxed), "a promise is kept");
                 let begun = generations.begin(Arc::clone(&self.plan), owner(&self.plan), Vec::new(), true);
-                let Ok(waiter) = begun.await else { continue };
+                let Ok(waiter) = begun.await else {
+                    // An outage refuses without a pause of its own.
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    continue;
+                };
                 if promise {
                     let id = waiter.generation().id().to_string();
                     *self.promised.lock().unwrap() = Some(id);
