@@ -28,13 +28,7 @@ const STORE: &str = "pictures are not stored yet: links are Evolink's own";
 const NOT_YET: &[NotYet] = &[
     entry(&["server", "public_url"], None, "own links are not there yet"),
     entry(&["server", "trusted_proxies"], None, "X-Forwarded-* headers are not read yet"),
-    entry(
-        &["evolink", "idempotent_creates"],
-        Some("true"),
-        "creates always carry an Idempotency-Key for now",
-    ),
     entry(&["generation", "on_disconnect"], Some("finish"), "generations always run to their end for now"),
-    entry(&["generation", "attempts"], Some("1"), "a failed task is not bought again yet"),
     entry(&["teams", "*", "limits"], None, LIMITS),
     entry(&["teams", "*", "keys", "*", "limits"], None, LIMITS),
     entry(&["teams", "*", "priority"], Some("1"), "the queue is first come, first served for now"),
@@ -133,7 +127,6 @@ mod tests {
             "server": {"keepalive": {"enabled": false}},
             "cache": {"enabled": "false"},
             "limits": {},
-            "generation": {"attempts": 1},
             "images": {"store": "none"},
             "log": {"prompts": false},
             "evolink": {"idempotency_window": "30m"},

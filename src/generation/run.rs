@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::House;
 use super::journal::{Intent, Note};
 use super::model::{Finished, Generation, ImageResult, Phase, Timing};
-use super::one_image::{Step, image};
+use super::one_image::{Order, Step, image};
 use super::purchase::{Purchase, unwritten};
 use super::slots::Standing;
 use super::uploads::{Lease, Leases};
@@ -75,8 +75,8 @@ fn ready(
         if !generation.audience.may_buy() {
             break;
         }
-        let purchase = Purchase::new(house, generation, index, body);
-        intents.push(purchase.to_intent(house));
+        let purchase = Purchase::new(house, generation, index, 0, body);
+        intents.push(purchase.to_intent());
         images.push((index, Step::Ready(purchase, slot)));
     }
     (images, intents)
@@ -95,15 +95,13 @@ async fn run(house: &House, generation: &Generation, standing: &Standing<'_>, st
     let links = leases.as_ref().map(|leases| Arc::new(leases.links())).map_err(Fault::clone);
     let images = (0..generation.plan().count).map(|index| {
         let step = match under_way.iter().position(|(image, _)| *image == index) {
-            Some(at) => Ok(under_way.swap_remove(at).1),
-            None => links.clone().map(|links| Step::Buy { links, taken_up }),
+            Some(at) => under_way.swap_remove(at).1,
+            None => Step::Buy,
         };
+        let order = Order { index, step, links: links.clone(), taken_up };
         async move {
             let mut timing = Timing::default();
-            let result = match step {
-                Ok(step) => image(house, generation, index, step, standing, &mut timing).await,
-                Err(fault) => Err(fault),
-            };
+            let result = image(house, generation, order, standing, &mut timing).await;
             (result, timing)
         }
     });
