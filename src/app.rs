@@ -90,7 +90,12 @@ impl App {
             background.spawn(crate::config::watch(reload, loaded.files, begin, apply));
         }
         let (balance, looks_per_second) = (self.balance, self.looks_per_second);
-        let upstream = move || UpstreamView { breaker: None, balance: *balance.borrow(), looks_per_second };
+        let generations = self.generations.clone();
+        let upstream = move || UpstreamView {
+            breaker: Some(generations.upstream_health()),
+            balance: *balance.borrow(),
+            looks_per_second,
+        };
         let loopback = listeners.admin.local_addr().is_ok_and(|at| at.ip().to_canonical().is_loopback());
         let for_operators = Admin { loopback, reloads, upstream: Arc::new(upstream) };
         let admin_shutdown = Shutdown::new();

@@ -4,13 +4,17 @@
 //! joining, retries that buy nothing, hand-over at the deadline and drain all come from this one idea.
 //!
 //! Reading order: [`Generations::begin`] (join or start), `run` (admission, its images side by side), `uploads`
-//! (pictures that came along), `one_image` (place, purchase, create, watch), `create` (one key, many tries), [`watch`] (when
-//! do tasks end), [`Waiter`] (waiting and leaving), `audience` (who has an interest), `pictures` and `gallery` (links
-//! become bytes, and are stored); [`journal`] (what outlives the process), `scribe` (what is written without waiting), `recover` (the next start).
+//! (pictures that came along), `one_image` (place, purchase, create, watch), `create` (one key, many tries), `doubt` and
+//! `reconcile` (creates without an answer), [`watch`] (when do tasks end), `attempts` (once more after a failed task),
+//! [`Waiter`] (waiting and leaving), `audience` (who has an interest), `pictures` and `gallery` (links become bytes, and
+//! are stored); [`journal`] (what outlives the process), `scribe` (what is written without waiting), `recover` (the next
+//! start).
 //! Knows the capabilities; nothing of HTTP towards clients.
 
+mod attempts;
 mod audience;
 mod cancel;
+mod claims;
 mod create;
 mod doubt;
 mod gallery;
@@ -24,6 +28,7 @@ mod overview;
 mod pictures;
 mod progress;
 mod purchase;
+mod reconcile;
 mod recover;
 mod registry;
 mod reuse;
@@ -49,6 +54,7 @@ pub use reuse::IdempotencyKey;
 pub use waiter::Waiter;
 
 use crate::clock::Clock;
+use crate::evolink::breaker::{Breaker, BreakerSnapshot};
 use crate::evolink::{CallbackToken, Upstream};
 use crate::fault::Fault;
 use crate::image::Plan;
@@ -56,6 +62,7 @@ use crate::media::{Fetcher, InputFile};
 use crate::telemetry::Metrics;
 use audience::Withdrawal;
 use cancel::Canceller;
+use claims::Claims;
 use gallery::Gallery;
 use health::Trials;
 use journal::{Journal, JournalError, Note};
@@ -133,6 +140,9 @@ pub struct Generations(Arc<House>);
 /// What a running generation works with.
 struct House {
     upstream: Arc<dyn Upstream>,
+    /// Asked before each try of a create.
+    breaker: Breaker,
+    claims: Claims,
     watcher: Watcher,
     options: Options,
     slots: Slots,
@@ -182,6 +192,8 @@ impl Generations {
             uploads,
             canceller: Canceller::new(Arc::clone(&upstream)),
             upstream,
+            breaker: Breaker::new(),
+            claims: Claims::default(),
             watcher,
             slots: Slots::new(options.max_tasks, options.queue_timeout),
             gallery,
@@ -212,7 +224,8 @@ impl Generations {
     /// A new one is written down before this returns; nothing is done for it earlier.
     ///
     /// # Errors
-    /// `Overloaded` when too many generations are under way already, or it cannot be written down.
+    /// `Overloaded` when too many generations are under way already, or it cannot be written down;
+    /// `UpstreamUnavailable` while upstream takes no creates.
     pub async fn begin(
         &self,
         plan: Arc<Plan>,
@@ -239,6 +252,7 @@ impl Generations {
             tracing::info!(generation_id = %generation.id(), team = %owner.team, "a repeated request joined its generation");
             return Ok(Waiter::new(Arc::clone(&self.0), generation, true));
         }
+        self.0.refuse_in_an_outage()?;
         let generation = Arc::new(Generation::new(plan, owner, self.0.clock.unix_ms()));
         generation.audience.enter();
         registry.add(&generation)?;
@@ -277,6 +291,11 @@ impl Generations {
     /// No callbacks will come any more, since the gateway drains: tasks are looked at as if there were none.
     pub fn expect_no_callbacks(&self) {
         self.0.watcher.expect_no_callbacks();
+    }
+
+    /// Whether upstream takes creates at the moment.
+    pub fn upstream_health(&self) -> BreakerSnapshot {
+        self.0.breaker.snapshot(tokio::time::Instant::now())
     }
 
     /// Waits until nothing is under way any more: every task seen to its end, every upload deleted. For the drain, when

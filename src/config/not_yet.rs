@@ -35,13 +35,7 @@ const S3: &str = "S3 is not used yet: pictures are stored on the disk (images.pa
 const NOT_YET: &[NotYet] = &[
     entry(&["server", "public_url"], None, "own links are not there yet"),
     entry(&["server", "trusted_proxies"], None, "X-Forwarded-* headers are not read yet"),
-    entry(
-        &["evolink", "idempotent_creates"],
-        Some("true"),
-        "creates always carry an Idempotency-Key for now",
-    ),
     entry(&["generation", "on_disconnect"], Some("finish"), "generations always run to their end for now"),
-    entry(&["generation", "attempts"], Some("1"), "a failed task is not bought again yet"),
     entry(&["teams", "*", "limits"], None, LIMITS),
     entry(&["teams", "*", "keys", "*", "limits"], None, LIMITS),
     entry(&["teams", "*", "priority"], Some("1"), "the queue is first come, first served for now"),
@@ -139,7 +133,6 @@ mod tests {
             "server": {"keepalive": {"enabled": false}},
             "cache": {"enabled": "false"},
             "limits": {},
-            "generation": {"attempts": 1},
             "images": {"store": "disk", "path": "pictures", "keep": "1h"},
             "log": {"prompts": false},
             "evolink": {"idempotency_window": "30m"},

@@ -71,7 +71,7 @@ mod tests {
 
     use super::super::journal::{Admission, Intent, JournalFuture, Note, Page, Past, PastAt, Unfinished};
     use super::*;
-    use crate::evolink::FileId;
+    use crate::evolink::{FileId, TaskId};
 
     /// Answers each trial after this many seconds; is asked nothing else.
     #[derive(Default)]
@@ -110,6 +110,10 @@ mod tests {
         }
 
         fn idle_files(&self, _: usize) -> JournalFuture<'_, Vec<FileId>> {
+            unreachable!()
+        }
+
+        fn on_record(&self, _: Vec<TaskId>) -> JournalFuture<'_, Vec<TaskId>> {
             unreachable!()
         }
 

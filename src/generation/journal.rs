@@ -182,6 +182,8 @@ pub trait Journal: Send + Sync + 'static {
     ) -> JournalFuture<'_, Page<Past, PastAt>>;
     /// Files upstream that no unfinished generation needs.
     fn idle_files(&self, limit: usize) -> JournalFuture<'_, Vec<FileId>>;
+    /// Those of these tasks that are on record as a purchase's.
+    fn on_record(&self, tasks: Vec<TaskId>) -> JournalFuture<'_, Vec<TaskId>>;
     /// Removes at most `limit` generations that ended before `ended_before_ms`, and what is known of files that
     /// expired before `now_ms`. Tells how many generations went.
     fn sweep(&self, ended_before_ms: i64, now_ms: i64, limit: usize) -> JournalFuture<'_, usize>;

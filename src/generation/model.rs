@@ -10,8 +10,8 @@ use tokio::sync::{SetOnce, watch};
 use tokio::time::Instant;
 
 use super::audience::Audience;
+use super::doubt::Doubts;
 use super::journal::Admission;
-use super::overview::InDoubt;
 use super::pictures::Pictures;
 use super::progress::Progress;
 use super::reuse::IdempotencyKey;
@@ -170,8 +170,7 @@ pub struct Generation {
     /// Whether an image has or had a place upstream.
     placed: AtomicBool,
     tasks: Mutex<Vec<Bought>>,
-    /// Its creates whose outcome is not known.
-    pub(super) doubts: Mutex<Vec<InDoubt>>,
+    pub(super) doubts: Doubts,
     pub(super) audience: Audience,
     pub(super) progress: Progress,
     pub(super) pictures: Arc<Pictures>,
@@ -214,7 +213,7 @@ impl Generation {
             phase: watch::Sender::new(Phase::Running),
             placed: AtomicBool::new(false),
             tasks: Mutex::default(),
-            doubts: Mutex::default(),
+            doubts: Doubts::default(),
             audience,
             pictures,
         }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Generations;
 use super::model::{Generation, Phase, State};
-use super::{Generations, PoisonError};
 use crate::evolink::UpstreamKey;
 use crate::fault::Fault;
 
@@ -127,7 +127,7 @@ impl Generation {
 
     /// Its creates whose outcome is not known.
     pub fn creates_in_doubt(&self) -> Vec<InDoubt> {
-        self.doubts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.doubts.list()
     }
 }
 

@@ -8,7 +8,7 @@ use super::audience::Audience;
 use super::journal::{Journal, JournalError, Note, Past, Unfinished};
 use super::model::{Finished, Generation, GenerationId, Phase, Timing};
 use super::one_image::Step;
-use super::purchase::Left;
+use super::purchase::{Left, leave_open};
 use super::run::{self, Start};
 use crate::clock::Clock;
 use crate::media::StoredPicture;
@@ -36,6 +36,7 @@ struct Counts {
 /// # Errors
 /// The journal cannot be read: the gateway must not start, it would buy again what is bought.
 pub(super) async fn recover(house: &Arc<House>) -> Result<(), JournalError> {
+    house.claims.set_reading(true);
     let mut counts = Counts { ended: restore_ended(house).await?, ..Counts::default() };
     let mut after = 0;
     loop {
@@ -46,6 +47,7 @@ pub(super) async fn recover(house: &Arc<House>) -> Result<(), JournalError> {
         let Some(next) = page.next else { break };
         after = next;
     }
+    house.claims.set_reading(false);
     house.registry.lock().unwrap_or_else(PoisonError::into_inner).sort();
     for ids in counts.dropped.chunks(PAGE) {
         let notes: Arc<[Note]> = ids.iter().cloned().map(|generation| Note::Dropped { generation }).collect();
@@ -126,6 +128,7 @@ fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {
     {
         let mut registry = house.registry.lock().unwrap_or_else(PoisonError::into_inner);
         if registry.add(&generation).is_err() {
+            purchases.iter().for_each(|purchase| leave_open(house, &generation, purchase));
             counts.left += 1;
             return;
         }
@@ -136,9 +139,12 @@ fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {
     let mut images: Vec<(u8, Step)> = Vec::with_capacity(purchases.len());
     for purchase in purchases {
         let (image, age) = (purchase.image, house.clock.since_ms(purchase.begun_ms));
-        // Of several attempts the last one counts.
-        images.retain(|(other, _)| *other != image);
-        images.push((image, Step::Left(Left::of(&generation, purchase, age))));
+        let left = Left::of(house, &generation, purchase, age);
+        // Of several attempts the last one counts; the others have ended.
+        if let Some(at) = images.iter().position(|(other, _)| *other == image) {
+            name_ended(&generation, &images.swap_remove(at).1);
+        }
+        images.push((image, Step::Left(left)));
     }
     tracing::info!(
         generation_id = %id,
@@ -153,6 +159,13 @@ fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {
     let start = Start { images, leases, taken_up: true, ..Start::default() };
     house.tasks.spawn(run::resume(Arc::clone(house), generation, start));
     counts.taken_up += 1;
+}
+
+fn name_ended(generation: &Generation, step: &Step) {
+    if let Step::Left(Left::Ended { task: Some(task), .. } | Left::Made { task, .. }) = step {
+        generation.note_task(task.clone());
+        generation.note_end(task);
+    }
 }
 
 /// Removes what no longer answers anybody, for ever; owned by the caller.

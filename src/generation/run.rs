@@ -10,7 +10,7 @@ use super::House;
 use super::gallery::MadeSoFar;
 use super::journal::{Intent, Note};
 use super::model::{Finished, Generation, ImageResult, Phase, Timing};
-use super::one_image::{Step, image};
+use super::one_image::{Order, Step, image};
 use super::pictures::Delivered;
 use super::purchase::{Purchase, unwritten};
 use super::slots::Standing;
@@ -118,8 +118,8 @@ fn ready(
         if !generation.audience.may_buy() {
             break;
         }
-        let purchase = Purchase::new(house, generation, index, body);
-        intents.push(purchase.to_intent(house));
+        let purchase = Purchase::new(house, generation, index, 0, body);
+        intents.push(purchase.to_intent());
         images.push((index, Step::Ready(purchase, slot)));
     }
     (images, intents)
@@ -140,15 +140,13 @@ async fn run(house: &House, generation: &Generation, standing: &Standing<'_>, st
     let images = (0..generation.plan().count).map(|index| {
         let made = &made;
         let step = match under_way.iter().position(|(image, _)| *image == index) {
-            Some(at) => Ok(under_way.swap_remove(at).1),
-            None => links.clone().map(|links| Step::Buy { links, taken_up }),
+            Some(at) => under_way.swap_remove(at).1,
+            None => Step::Buy,
         };
+        let order = Order { index, step, links: links.clone(), taken_up };
         async move {
             let mut timing = Timing::default();
-            let result = match step {
-                Ok(step) => image(house, generation, index, step, standing, &mut timing).await,
-                Err(fault) => Err(fault),
-            };
+            let result = image(house, generation, order, standing, &mut timing).await;
             made.note(index, &result);
             (result, timing)
         }

@@ -1,13 +1,16 @@
 //! The story against upstreams that no simulator plays: one that is all bugs, and one by script, on paused time.
 
+mod attempts;
 mod by_id;
 mod called;
 mod crashes;
 pub(super) mod fake;
 mod journal;
+mod outage;
 mod recovery;
 mod simulated;
 mod storing;
+mod unanswered;
 
 use bytes::Bytes;
 

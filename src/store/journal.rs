@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::{Engine, StoreError};
-use crate::evolink::FileId;
+use crate::evolink::{FileId, TaskId};
 use crate::generation::journal::{
     Admission, Intent, Journal, JournalError, JournalFuture, Note, Page, Past, PastAt, PurchaseId, Unfinished,
 };
@@ -108,6 +108,10 @@ impl Journal for EngineJournal {
 
     fn idle_files(&self, limit: usize) -> JournalFuture<'_, Vec<FileId>> {
         self.run(move |db| read::idle_files(db, limit))
+    }
+
+    fn on_record(&self, tasks: Vec<TaskId>) -> JournalFuture<'_, Vec<TaskId>> {
+        self.run(move |db| read::on_record(db, &tasks))
     }
 
     fn sweep(&self, ended_before_ms: i64, now_ms: i64, limit: usize) -> JournalFuture<'_, usize> {

@@ -95,6 +95,8 @@ families! {
     running_generations: IntGauge;
     /// Generations waiting for their first place upstream.
     queued_generations: IntGauge;
+    /// Generations with a create that may have been taken, and nobody knows yet.
+    in_doubt_generations: IntGauge;
     /// Generations ended, by outcome.
     generations_total: IntCounterVec = ["team", "model", "quality", "outcome"];
     /// Seconds from a generation's start to the end of its last task: its queue, not the fetching of its pictures.

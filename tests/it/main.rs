@@ -30,6 +30,7 @@ mod looks;
 mod models;
 mod observed;
 mod openapi;
+mod outage;
 mod pictures;
 mod repeats;
 mod requests;

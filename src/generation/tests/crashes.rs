@@ -82,6 +82,10 @@ impl Journal for Fused {
         self.run(self.inner.idle_files(limit))
     }
 
+    fn on_record(&self, tasks: Vec<TaskId>) -> JournalFuture<'_, Vec<TaskId>> {
+        self.run(self.inner.on_record(tasks))
+    }
+
     fn sweep(&self, before: i64, now: i64, limit: usize) -> JournalFuture<'_, usize> {
         self.run(self.inner.sweep(before, now, limit))
     }
@@ -123,7 +127,11 @@ impl Client {
             } else {
                 assert!(!self.told.load(Ordering::Relaxed), "a promise is kept");
                 let begun = generations.begin(Arc::clone(&self.plan), owner(&self.plan), Vec::new(), true);
-                let Ok(waiter) = begun.await else { continue };
+                let Ok(waiter) = begun.await else {
+                    // An outage refuses without a pause of its own.
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    continue;
+                };
                 if promise {
                     let id = waiter.generation().id().to_string();
                     *self.promised.lock().unwrap() = Some(id);

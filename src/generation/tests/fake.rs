@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::super::watch::{Batching, PollBounds, WatchOptions};
 use super::super::*;
 use crate::catalog::Catalog;
-use crate::evolink::{CallError, CallFuture, Credit, FileId, Task, TaskId, TaskStatus, TaskUsage};
-use crate::evolink::{Upload, UploadedFile, UpstreamKey};
+use crate::evolink::{CallError, CallFuture, Credit, FileId, ListedTask, Task, TaskError, TaskId, TaskList};
+use crate::evolink::{TaskStatus, TaskUsage, Upload, UploadedFile, UpstreamKey};
 use crate::image::{ContentHash, Fingerprint, Format, ImageRequest, InputPicture, Pixels, Reference};
 use crate::media::FetchOptions;
 use crate::store::{Engine, EngineJournal};
@@ -43,6 +43,21 @@ pub(in crate::generation) struct Script {
     pub told: VecDeque<u8>,
     pub refuses_cancels: bool,
     pub cancels: Vec<TaskId>,
+    /// How the next tasks fail; then they complete.
+    pub failures: VecDeque<&'static str>,
+    /// So many of the next creates are taken, and their answers lost.
+    pub unheard: usize,
+    /// Since when there is a list of tasks; that moment is [`LIST_EPOCH`].
+    pub listing: Option<Instant>,
+    /// Tasks in it that nobody here has made.
+    pub strangers: Vec<ListedTask>,
+    /// Looks at it.
+    pub lists: usize,
+    /// All tasks, and when they were made.
+    pub made: Vec<(TaskId, Instant)>,
+    /// Creates are answered with 503 before then.
+    pub down_until: Option<Instant>,
+    failed: HashMap<TaskId, &'static str>,
     ends: HashMap<TaskId, (Instant, TaskStatus)>,
 }
 
@@ -71,12 +86,18 @@ impl Fake {
             progress: if ended { None } else { script.told.pop_front() },
             // a link that the guard refuses without asking anybody
             links: completed.then(|| "https://127.0.0.1/a.png".to_owned()).into_iter().collect(),
-            error: None,
+            error: (ended && fate == TaskStatus::Failed).then(|| TaskError {
+                code: script.failed.get(id).copied().unwrap_or_default().to_owned(),
+                message: "it broke".to_owned(),
+            }),
             estimated: None,
             usage: TaskUsage::default(),
         })
     }
 }
+
+/// The second of Unix time at which a list begins.
+pub(in crate::generation) const LIST_EPOCH: i64 = 1_800_000_000;
 
 impl Upstream for Fake {
     fn create<'a>(&'a self, key: &'a UpstreamKey, body: Bytes, _: Duration) -> CallFuture<'a, Task> {
@@ -87,6 +108,10 @@ impl Upstream for Fake {
                 let mut script = self.script();
                 script.creates.push(String::from_utf8(body.to_vec()).unwrap());
                 script.keys.push(key.as_str().to_owned());
+                if script.down_until.is_some_and(|until| Instant::now() < until) {
+                    let code = "service_unavailable".to_owned();
+                    return Err(CallError::Down { status: 503, code, retry_after: None });
+                }
                 if let Some(error) = script.create_errors.pop_front() {
                     return Err(error);
                 }
@@ -95,7 +120,15 @@ impl Upstream for Fake {
                     _ => script.tasks_take.pop_front().unwrap(),
                 };
                 let id = TaskId::new(format!("task-unified-1-{:08}", script.creates.len()));
-                script.ends.insert(id.clone(), (Instant::now() + takes, TaskStatus::Completed));
+                let failure = script.failures.pop_front();
+                let fate = if failure.is_some() { TaskStatus::Failed } else { TaskStatus::Completed };
+                failure.and_then(|code| script.failed.insert(id.clone(), code));
+                script.made.push((id.clone(), Instant::now()));
+                script.ends.insert(id.clone(), (Instant::now() + takes, fate));
+                if script.unheard > 0 {
+                    script.unheard -= 1;
+                    return Err(CallError::Broken("cut".to_owned()));
+                }
                 id
             };
             self.look(&id)
@@ -108,6 +141,22 @@ impl Upstream for Fake {
 
     fn batch<'a>(&'a self, ids: &'a [TaskId]) -> CallFuture<'a, Vec<Task>> {
         Box::pin(async move { Ok(ids.iter().filter_map(|id| self.look(id).ok()).collect()) })
+    }
+
+    fn tasks_since<'a>(&'a self, model: &'a str, since: i64) -> CallFuture<'a, TaskList> {
+        Box::pin(async move {
+            let mut script = self.script();
+            script.lists += 1;
+            let epoch = script.listing.ok_or(CallError::Missing)?;
+            let made = script.made.iter().map(|(id, at)| ListedTask {
+                id: id.clone(),
+                model: model.to_owned(),
+                created: LIST_EPOCH + at.duration_since(epoch).as_secs().cast_signed(),
+            });
+            let all = made.chain(script.strangers.iter().cloned());
+            let tasks = all.filter(|task| task.created >= since).collect();
+            Ok(TaskList { tasks, reaches_back: true })
+        })
     }
 
     fn cancel<'a>(&'a self, id: &'a TaskId) -> CallFuture<'a, ()> {

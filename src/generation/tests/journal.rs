@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::super::journal::{Admission, Intent, JournalFuture, Page, Past, PastAt, Unfinished};
 use super::super::*;
 use super::fake::{Fake, after, house_on, options, owner, picture, plan, soon};
-use crate::evolink::FileId;
+use crate::evolink::{FileId, TaskId};
 use crate::fault::FaultKind;
 use crate::store::{Engine, EngineJournal};
 
@@ -66,6 +66,10 @@ impl Journal for Fickle {
 
     fn idle_files(&self, limit: usize) -> JournalFuture<'_, Vec<FileId>> {
         self.inner.idle_files(limit)
+    }
+
+    fn on_record(&self, tasks: Vec<TaskId>) -> JournalFuture<'_, Vec<TaskId>> {
+        self.inner.on_record(tasks)
     }
 
     fn sweep(&self, before: i64, now: i64, limit: usize) -> JournalFuture<'_, usize> {

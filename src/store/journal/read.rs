@@ -81,6 +81,17 @@ pub(super) fn idle_files(db: &Connection, limit: usize) -> Result<Vec<FileId>, S
     Ok(files.map(|file| file.map(FileId::new)).collect::<Result<_, _>>()?)
 }
 
+/// A look through all purchases: asked seldom, for creates that are in doubt.
+pub(super) fn on_record(db: &Connection, tasks: &[TaskId]) -> Result<Vec<TaskId>, StoreError> {
+    let ids: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
+    let mut statement = db.prepare_cached(
+        "SELECT DISTINCT task FROM purchases WHERE task IN (SELECT value FROM json_each(?1))",
+    )?;
+    let found =
+        statement.query_map([serde_json::Value::from(ids).to_string()], |row| row.get::<_, String>(0))?;
+    Ok(found.map(|task| task.map(TaskId::new)).collect::<Result<_, _>>()?)
+}
+
 fn bound(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -162,6 +162,8 @@ async fn an_unfinished_generation_comes_back_as_it_was_left() {
     assert!(first.task.is_none() && first.result.is_none());
     assert_eq!((second.task.as_ref(), second.reserved, second.begun_ms), (Some(&task), reserved, 2_000));
     assert!(second.body.is_empty(), "it is never sent again");
+    let asked = vec![TaskId::new("task-unified-1-\"other\""), task.clone()];
+    assert_eq!(journal.on_record(asked).await.unwrap(), [task]);
     assert_eq!(second.result.as_ref().unwrap().as_ref().unwrap_err().code(), "service_error");
 }
 
