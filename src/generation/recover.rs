@@ -128,7 +128,9 @@ fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {
     {
         let mut registry = house.registry.lock().unwrap_or_else(PoisonError::into_inner);
         if registry.add(&generation).is_err() {
-            purchases.iter().for_each(|purchase| leave_open(house, &generation, purchase));
+            for purchase in &purchases {
+                leave_open(house, &generation, purchase);
+            }
             counts.left += 1;
             return;
         }

@@ -1,6 +1,8 @@
 //! Creates that may have been taken and may not be repeated: upstream's list of tasks is all there is.
 
 use jiff::Timestamp;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::Instant;
 
 use super::super::*;
@@ -172,4 +174,58 @@ async fn a_task_that_the_journal_knows_is_not_taken_for_another() {
     after(5 * MINUTE).await;
     let waiter = house.find(&id).unwrap();
     assert_eq!((waiter.generation().state(), waiter.generation().task_ids()), (State::InDoubt, vec![]));
+}
+
+/// The prompt of the create that made this task.
+fn prompt_of(fake: &Fake, task: &TaskId) -> String {
+    let number: usize = task.as_str().rsplit('-').next().unwrap().parse().unwrap();
+    let body: serde_json::Value = serde_json::from_str(&fake.script().creates[number - 1]).unwrap();
+    body["prompt"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_given_a_task_that_another_has_made() {
+    let mut adopted = 0;
+    for seed in 0..20 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let bench = Bench::new();
+        let (mut waiters, mut images, mut lost) = (Vec::new(), 0, 0);
+        for number in 0..40 {
+            let count = random.random_range(1..=2);
+            images += usize::from(count);
+            bench.fake.script().creates_take = random.random_range(Duration::ZERO..3 * SECOND);
+            match random.random_range(0..10) {
+                0..3 => {
+                    bench.fake.script().unheard += 1;
+                    lost += 1;
+                }
+                3 => bench.fake.script().create_errors.push_back(CallError::Timeout),
+                _ => {}
+            }
+            let plan = plan(&format!("wish {number}"), count, &[]);
+            if let Ok(waiter) = bench.generations.begin(plan.clone(), owner(&plan), Vec::new(), false).await {
+                waiters.push(waiter);
+            }
+            after(random.random_range(Duration::ZERO..30 * SECOND)).await;
+        }
+        after(options().replay + MINUTE).await;
+        let mut tasks = Vec::new();
+        for generation in waiters.iter().map(Waiter::generation) {
+            for task in generation.task_ids() {
+                assert_eq!(prompt_of(&bench.fake, &task), generation.plan().task.prompt, "seed {seed}");
+                tasks.push(task);
+            }
+        }
+        let found = tasks.len();
+        let heard = {
+            let script = bench.fake.script();
+            script.made.len() + script.unheard - lost
+        };
+        adopted += found - heard;
+        tasks.sort();
+        tasks.dedup();
+        assert_eq!(tasks.len(), found, "seed {seed}: a task has two owners");
+        assert!(bench.creates() <= images, "seed {seed}: something was bought twice");
+    }
+    assert!(adopted > 100, "most lost answers are found: {adopted}");
 }
