@@ -22,7 +22,7 @@ const fn entry(
 }
 
 const LIMITS: &str = "limits are not enforced yet";
-const CACHE: &str = "there is no cache yet: every request buys its own picture";
+const CACHE: &str = "finished generations answer their team for generation.replay for now";
 const STORE: &str = "pictures are not stored yet: links are Evolink's own";
 
 const NOT_YET: &[NotYet] = &[
@@ -39,16 +39,13 @@ const NOT_YET: &[NotYet] = &[
         Some("true"),
         "creates always carry an Idempotency-Key for now",
     ),
-    entry(&["generation", "on_disconnect"], Some("finish"), "generations always run to their end for now"),
     entry(&["generation", "attempts"], Some("1"), "a failed task is not bought again yet"),
     entry(&["teams", "*", "limits"], None, LIMITS),
     entry(&["teams", "*", "keys", "*", "limits"], None, LIMITS),
     entry(&["teams", "*", "priority"], Some("1"), "the queue is first come, first served for now"),
-    entry(&["teams", "*", "cache", "enabled"], Some("false"), CACHE),
     entry(&["teams", "*", "cache", "scope"], None, CACHE),
     entry(&["teams", "*", "cache", "ttl"], None, CACHE),
     entry(&["limits"], None, LIMITS),
-    entry(&["cache", "enabled"], Some("false"), CACHE),
     entry(&["cache", "memory"], None, CACHE),
     entry(&["cache", "scope"], None, CACHE),
     entry(&["cache", "ttl"], None, CACHE),
@@ -121,14 +118,14 @@ mod tests {
     #[test]
     fn a_setting_without_effect_is_named_once() {
         let given = json!({
-            "cache": {"enabled": true, "ttl": "1h"},
+            "cache": {"enabled": false, "ttl": "1h"},
             "teams": [{"name": "a"}, {"limits": {"max_n": 1}, "keys": [{"limits": {"max_n": 1}}]}],
         });
         assert_eq!(
             told(&given),
             [
                 "teams[1].limits: limits are not enforced yet",
-                "cache.enabled: there is no cache yet: every request buys its own picture",
+                "cache.ttl: finished generations answer their team for generation.replay for now",
             ]
         );
     }
