@@ -91,7 +91,8 @@ pub(super) fn conflict(key: &IdempotencyKey) -> Fault {
 
 /// `only-if-cached`, and nothing is.
 pub(super) fn nothing_cached() -> Fault {
-    let message = "No finished answer to this request is kept here. Send it without `only-if-cached` to have it made.";
+    let message =
+        "No finished answer to this request is kept here. Send it without `only-if-cached` to have it made.";
     Fault::new(FaultKind::CacheMiss, message)
 }
 

@@ -153,9 +153,7 @@ impl Waiter {
     /// Whether the leaving of the last one ends what it waited for.
     fn ends_it(&self) -> bool {
         let running = !matches!(self.generation.phase(), Phase::Finished(_));
-        running
-            && self.leaving == Leaving::Gone
-            && self.house.options.on_disconnect == OnDisconnect::Cancel
+        running && self.leaving == Leaving::Gone && self.house.options.on_disconnect == OnDisconnect::Cancel
     }
 }
 

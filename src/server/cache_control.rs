@@ -165,16 +165,12 @@ mod tests {
         }
         let both = head(&[("cache-control", "no-transform"), ("cache-control", "x, no-store")]);
         assert_eq!(CacheUse::of(&both, true).unwrap().reuse.sharing, Sharing::Private);
-        assert_eq!(
-            CacheUse::of(&head(&[("pragma", "no-cache")]), true).unwrap().reuse.sharing,
-            shared(None)
-        );
+        assert_eq!(CacheUse::of(&head(&[("pragma", "no-cache")]), true).unwrap().reuse.sharing, shared(None));
     }
 
     #[test]
     fn what_is_made_is_kept_for_the_team_unless_it_is_not_to_be() {
-        let stored =
-            |line, cached| CacheUse::of(&head(&[("cache-control", line)]), cached).unwrap().stored;
+        let stored = |line, cached| CacheUse::of(&head(&[("cache-control", line)]), cached).unwrap().stored;
         assert!(stored("", true) && stored("no-cache", true));
         assert!(!stored("no-store", true) && !stored("", false) && !stored("no-cache", false));
         let only = CacheUse::of(&head(&[("cache-control", "ONLY-IF-CACHED")]), true).unwrap();

@@ -13,8 +13,8 @@ use rusqlite::{Connection, params};
 use super::{Engine, StoreError};
 use crate::evolink::FileId;
 use crate::generation::journal::{
-    Admission, Intent, Journal, JournalError, JournalFuture, Note, Page, Past, PastAt, PurchaseId, Unfinished,
-    Wanted,
+    Admission, Intent, Journal, JournalError, JournalFuture, Note, Page, Past, PastAt, PurchaseId,
+    Unfinished, Wanted,
 };
 use crate::generation::{GenerationId, IdempotencyKey};
 

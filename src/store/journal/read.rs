@@ -121,15 +121,7 @@ fn pasts(
         let read = |head: Head| Ok((head.into_admission()?, stored::read_outcome(&outcome)?));
         let past = kept(&id, read(head)).map(|(mut admission, (created, images))| {
             admission.idempotency_key = idempotency_keys.first().cloned();
-            Past {
-                admission,
-                promised,
-                created,
-                ended_ms: at.ended_ms,
-                images,
-                pictures,
-                idempotency_keys,
-            }
+            Past { admission, promised, created, ended_ms: at.ended_ms, images, pictures, idempotency_keys }
         });
         records.push((at, past));
     }

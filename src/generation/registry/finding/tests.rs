@@ -186,9 +186,17 @@ async fn what_has_a_key_is_joined_by_it_and_by_those_who_share() {
 async fn an_orphan_is_taken_once_by_its_key_and_by_its_team() {
     let mut orphan = Bench::begun(&own()).leaves(Leaving::Gone);
     assert!(orphan.registry.take(&ours(), &own()).unwrap().is_some());
-    orphan.answers(&[("a second", own(), New), ("a retry", retry(own()), Joins), ("shared", shared(), Joins)]);
+    orphan.answers(&[
+        ("a second", own(), New),
+        ("a retry", retry(own()), Joins),
+        ("shared", shared(), Joins),
+    ]);
     let mut ended = Bench::begun(&own()).leaves(Leaving::Gone).ends(vec![made(), made()]);
-    ended.answers(&[("own", own(), Joins), ("with a key", keyed("a", own()), New), ("private", private(), New)]);
+    ended.answers(&[
+        ("own", own(), Joins),
+        ("with a key", keyed("a", own()), New),
+        ("private", private(), New),
+    ]);
     assert_eq!(ended.way_of(&owner("design", "other"), &own()), New);
     advance(15 * MINUTE + SECOND).await;
     ended.answers(&[("own, too late", own(), New), ("shared", shared(), Hits)]);
@@ -320,10 +328,9 @@ async fn what_was_abandoned_answers_only_if_it_was_made_all_the_same() {
     };
     let mut bench = abandoned();
     bench.answers(&[("shared", shared(), New), ("its key", keyed("a", shared()), New)]);
-    bench.ends(vec![made(), made()]).answers(&[
-        ("shared", shared(), Hits),
-        ("its key", keyed("a", shared()), Hits),
-    ]);
+    bench
+        .ends(vec![made(), made()])
+        .answers(&[("shared", shared(), Hits), ("its key", keyed("a", shared()), Hits)]);
     let mut in_part = abandoned().ends(vec![made(), failed(FaultKind::Overloaded)]);
     in_part.answers(&[("shared", shared(), New), ("its key", keyed("a", shared()), New)]);
 }
