@@ -161,10 +161,10 @@ pub struct Generation {
     /// In the past for one that was taken up after a restart.
     born: Instant,
     created_ms: i64,
-    idempotency_key: Option<IdempotencyKey>,
-    private: bool,
+    pub(super) idempotency_key: Option<IdempotencyKey>,
+    pub(super) private: bool,
     /// Its pictures were there and are no more.
-    spoilt: AtomicBool,
+    pub(super) spoilt: AtomicBool,
     /// Whether it is written down and may go on; or why not.
     admission: SetOnce<Result<(), Fault>>,
     phase: watch::Sender<Phase>,
@@ -188,11 +188,6 @@ impl Generation {
             private: false,
         };
         Self::of(admission, Duration::ZERO, Audience::default())
-    }
-
-    /// Under the client's own name for it, and kept to its own client where it is `private`.
-    pub(super) fn kept_to(self, idempotency_key: Option<IdempotencyKey>, private: bool) -> Self {
-        Self { idempotency_key, private, ..self }
     }
 
     /// One that was written down so long ago.
@@ -300,24 +295,6 @@ impl Generation {
 
     pub(super) fn owner(&self) -> &Owner {
         &self.owner
-    }
-
-    /// What the request that began it called it.
-    pub(super) fn idempotency_key(&self) -> Option<&IdempotencyKey> {
-        self.idempotency_key.as_ref()
-    }
-
-    pub(super) fn is_private(&self) -> bool {
-        self.private
-    }
-
-    /// Its pictures can no longer be had: it answers no further request.
-    pub(super) fn spoil(&self) {
-        self.spoilt.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_spoilt(&self) -> bool {
-        self.spoilt.load(Ordering::Relaxed)
     }
 
     pub(super) fn age(&self) -> Duration {

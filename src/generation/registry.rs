@@ -69,6 +69,12 @@ impl Registry {
         }
     }
 
+    /// Keeps only so many of those that ended.
+    #[cfg(test)]
+    pub(super) fn keep_only(&mut self, ended_max: usize) {
+        self.shelf.keep_only(ended_max);
+    }
+
     /// # Errors
     /// `Overloaded` when too many are under way or wait for a repetition.
     pub(super) fn add(&mut self, generation: &Arc<Generation>) -> Result<(), Fault> {

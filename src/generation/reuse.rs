@@ -1,9 +1,10 @@
 //! Which answers a request shares with others: its own rules, and what an end is good for.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::model::{Finished, Owner};
+use super::model::{Finished, Generation, Owner};
 use crate::fault::{Fault, FaultKind, wording};
 use crate::image::Plan;
 use crate::media::InputFile;
@@ -94,6 +95,32 @@ pub(super) fn nothing_cached() -> Fault {
     let message =
         "No finished answer to this request is kept here. Send it without `only-if-cached` to have it made.";
     Fault::new(FaultKind::CacheMiss, message)
+}
+
+impl Generation {
+    /// Under the client's own name for it, and kept to its own client where it is `private`.
+    pub(super) fn kept_to(mut self, idempotency_key: Option<IdempotencyKey>, private: bool) -> Self {
+        (self.idempotency_key, self.private) = (idempotency_key, private);
+        self
+    }
+
+    /// What the request that began it called it.
+    pub(super) fn idempotency_key(&self) -> Option<&IdempotencyKey> {
+        self.idempotency_key.as_ref()
+    }
+
+    pub(super) fn is_private(&self) -> bool {
+        self.private
+    }
+
+    /// Its pictures can no longer be had: it answers no further request.
+    pub(super) fn spoil(&self) {
+        self.spoilt.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_spoilt(&self) -> bool {
+        self.spoilt.load(Ordering::Relaxed)
+    }
 }
 
 impl Finished {

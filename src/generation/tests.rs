@@ -5,6 +5,7 @@ mod crashes;
 pub(super) mod fake;
 mod journal;
 mod recovery;
+mod reuse;
 mod simulated;
 
 use bytes::Bytes;

@@ -52,7 +52,8 @@ async fn an_answer_that_is_there_already_is_not_put_off() {
 
 #[tokio::test]
 async fn what_is_promised_counts_among_the_requests_that_wait() {
-    let house = Harness::with(json!({"server": {"max_waiting_per_team": 1}})).await;
+    let house =
+        Harness::with(json!({"cache": {"enabled": false}, "server": {"max_waiting_per_team": 1}})).await;
     let slow = || prefers(house.generation(small("a fox [latency:400ms]")), "respond-async");
     let promised = house.send(slow()).await;
     assert_eq!(promised.status, 202);
@@ -142,7 +143,7 @@ async fn a_promised_generation_is_bought_although_nobody_waits_and_nobody_else_g
 
 #[tokio::test]
 async fn the_answer_comes_in_the_form_that_was_asked_for_first() {
-    let house = Harness::start().await;
+    let house = Harness::with(json!({"cache": {"enabled": false}})).await;
     let mut body = small("a fox");
     body["output_format"] = json!("webp");
     let path = path_of(&promised(&house, body.clone()).await);

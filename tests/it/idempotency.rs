@@ -68,7 +68,7 @@ async fn a_final_failure_is_the_keys_answer_and_a_passing_one_is_not() {
         refused.is_error(400, "image_generation_user_error", "moderation_blocked", false);
     }
     house.has_tasks(1);
-    let busy = draw(&house, "a bear [create:429;retry-after=60*1]", "b").await;
+    let busy = draw(&house, "a bear [create:429*1;retry-after=60]", "b").await;
     busy.is_error(503, "upstream_error", "upstream_unavailable", true);
     draw(&house, "a bear", "b").await.picture();
     house.has_tasks(2);

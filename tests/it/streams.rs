@@ -182,7 +182,7 @@ async fn a_client_that_breaks_out_leaves_a_picture_for_its_repetition() {
 
 #[tokio::test]
 async fn a_stream_read_to_its_end_counts_as_delivered() {
-    let house = talkative().await;
+    let house = talkative_with(json!({"cache": {"enabled": false}})).await;
     let prompt = "a fox [latency:100ms]";
     Live::open(house.generation(streamed(prompt))).await.event().await;
     house.draw(prompt).await.picture();

@@ -67,6 +67,11 @@ impl Shelf {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn keep_only(&mut self, ended_max: usize) {
+        self.max = ended_max;
+    }
+
     /// One that is under way.
     pub(super) fn add(&mut self, generation: &Arc<Generation>) {
         let kept = Kept { generation: Arc::clone(generation), ended: None, names: Vec::new() };
