@@ -168,6 +168,11 @@ async fn what_there_was_no_room_for_is_found_in_the_journal() {
     assert_eq!(owner(&fox).team, "design".into());
 }
 
+fn creates_and_cancels(bench: &Bench) -> (usize, usize) {
+    let script = bench.script();
+    (script.creates.len(), script.cancels.len())
+}
+
 fn cancelling() -> Options {
     Options { on_disconnect: OnDisconnect::Cancel, max_tasks: 1, ..options() }
 }
@@ -184,7 +189,7 @@ async fn what_the_last_client_left_is_cancelled_and_its_other_images_are_not_bou
     assert!(bench.script().cancels.is_empty(), "one still waits");
     drop(second);
     after(SECOND).await;
-    assert_eq!((bench.script().creates.len(), bench.script().cancels.len()), (1, 1));
+    assert_eq!(creates_and_cancels(&bench), (1, 1));
     let again = bench.generations.begin(wish(&fox, shared())).await.unwrap();
     assert!(!again.joined());
 }
@@ -200,7 +205,7 @@ async fn what_is_left_in_the_queue_buys_nothing_and_what_is_left_in_its_create_i
     after(SECOND).await;
     assert!(bench.script().cancels.is_empty(), "there is nothing to cancel yet");
     after(10 * SECOND).await;
-    assert_eq!((bench.script().creates.len(), bench.script().cancels.len()), (1, 1));
+    assert_eq!(creates_and_cancels(&bench), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -215,7 +220,7 @@ async fn what_was_made_all_the_same_answers_again() {
     after(MINUTE).await;
     let again = bench.generations.begin(wish(&fox, keyed("a"))).await.unwrap();
     assert!(again.joined() && again.generation().id() == &id);
-    assert_eq!((bench.script().creates.len(), bench.script().cancels.len()), (1, 1));
+    assert_eq!(creates_and_cancels(&bench), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
