@@ -116,8 +116,9 @@ impl Registry {
         if self.shelf.knows(generation.id()) {
             return;
         }
-        let same = self.open.get(&Subject::of(generation.owner())).into_iter().flatten();
-        let generation = same.cloned().find(|other| other.id() == generation.id()).unwrap_or(generation);
+        let mut same = self.open.get(&Subject::of(generation.owner())).into_iter().flatten();
+        let here = same.find(|other| other.id() == generation.id()).map(Arc::clone);
+        let generation = here.unwrap_or(generation);
         self.shelf.recall(&generation, ended, names);
     }
 

@@ -125,7 +125,8 @@ impl Waiter {
     ///
     /// # Errors
     /// `Overloaded` when it cannot be written down: nothing is promised.
-    pub async fn promise(self, kept: impl Send + 'static) -> Result<(), Fault> {
+    pub async fn promise(mut self, kept: impl Send + 'static) -> Result<(), Fault> {
+        self.told();
         let note = Note::Promised { generation: self.generation.id().clone() };
         self.house.journal.note(Arc::from([note])).await.map_err(|error| unwritten().with_cause(error))?;
         self.generation.audience.promise();

@@ -48,8 +48,9 @@ fn private() -> Reuse {
     reuse(Sharing::Private)
 }
 
-fn keyed(key: &str, reuse: Reuse) -> Reuse {
-    Reuse { idempotency_key: IdempotencyKey::new(key), ..reuse }
+fn keyed(key: &str, mut reuse: Reuse) -> Reuse {
+    reuse.idempotency_key = IdempotencyKey::new(key);
+    reuse
 }
 
 fn retry(reuse: Reuse) -> Reuse {
@@ -115,9 +116,9 @@ impl Bench {
     }
 }
 
-fn made() -> ImageResult {
+fn image() -> MadeImage {
     let link = "https://media.test/a.png".to_owned();
-    Ok(MadeImage { task: TaskId::new("task-unified-1-abcdefgh"), link, credits: Credits::ZERO })
+    MadeImage { task: TaskId::new("task-unified-1-abcdefgh"), link, credits: Credits::ZERO }
 }
 
 fn failed(kind: FaultKind) -> ImageResult {
@@ -154,7 +155,7 @@ async fn what_is_private_is_shared_by_its_own_kind_alone() {
     let mut awaited = Bench::begun(&private());
     awaited.answers(&[("shared", shared(), New), ("own", retry(own()), New)]);
     awaited.answers(&[("private", private(), New), ("private, retry", retry(private()), Joins)]);
-    let mut ended = Bench::begun(&private()).leaves(Leaving::Gone).ends(vec![made(), made()]);
+    let mut ended = Bench::begun(&private()).leaves(Leaving::Gone).ends(vec![Ok(image()), Ok(image())]);
     ended.answers(&[("shared", shared(), New), ("own", own(), New), ("private", private(), Joins)]);
     let mut failed = Bench::begun(&private()).ends(vec![failed(FaultKind::Moderation)]);
     failed.answers(&[("shared", shared(), New), ("own", own(), New), ("private", private(), Hits)]);
@@ -177,7 +178,7 @@ async fn what_has_a_key_is_joined_by_it_and_by_those_who_share() {
     assert_eq!(awaited.way_of(&other, &keyed("a", own())), Conflict);
     let mut orphan = awaited.leaves(Leaving::Gone);
     orphan.answers(&[("own", own(), New), ("its key", keyed("a", own()), Joins)]);
-    let mut ended = orphan.ends(vec![made(), failed(FaultKind::TaskFailed)]);
+    let mut ended = orphan.ends(vec![Ok(image()), failed(FaultKind::TaskFailed)]);
     ended.answers(&[("its key, in part", keyed("a", own()), Hits), ("own", own(), New)]);
     assert_eq!(ended.way_of(&other, &keyed("a", own())), Conflict);
 }
@@ -191,7 +192,7 @@ async fn an_orphan_is_taken_once_by_its_key_and_by_its_team() {
         ("a retry", retry(own()), Joins),
         ("shared", shared(), Joins),
     ]);
-    let mut ended = Bench::begun(&own()).leaves(Leaving::Gone).ends(vec![made(), made()]);
+    let mut ended = Bench::begun(&own()).leaves(Leaving::Gone).ends(vec![Ok(image()), Ok(image())]);
     ended.answers(&[
         ("own", own(), Joins),
         ("with a key", keyed("a", own()), New),
@@ -204,7 +205,7 @@ async fn an_orphan_is_taken_once_by_its_key_and_by_its_team() {
 
 #[tokio::test(start_paused = true)]
 async fn what_ended_whole_answers_its_team_for_replay() {
-    let mut bench = Bench::begun(&own()).ends(vec![made(), made()]).leaves(Leaving::Answered);
+    let mut bench = Bench::begun(&own()).ends(vec![Ok(image()), Ok(image())]).leaves(Leaving::Answered);
     advance(MINUTE).await;
     let within = |seconds| reuse(Sharing::Shared { max_age: Some(Duration::from_secs(seconds)) });
     bench.answers(&[
@@ -226,7 +227,7 @@ async fn what_ended_whole_answers_its_team_for_replay() {
 
 #[tokio::test(start_paused = true)]
 async fn the_latest_end_answers() {
-    let mut bench = Bench::begun(&own()).ends(vec![made(), made()]).leaves(Leaving::Answered);
+    let mut bench = Bench::begun(&own()).ends(vec![Ok(image()), Ok(image())]).leaves(Leaving::Answered);
     advance(MINUTE).await;
     let first = Arc::clone(&bench.generation);
     let second = Arc::new(Generation::new(plan("a fox", 2, &[]), ours(), 0));
@@ -234,7 +235,7 @@ async fn the_latest_end_answers() {
     bench.registry.add(&second).unwrap();
     assert!(second.audience.may_buy());
     bench.generation = second;
-    let mut bench = bench.ends(vec![made(), made()]).leaves(Leaving::Answered);
+    let mut bench = bench.ends(vec![Ok(image()), Ok(image())]).leaves(Leaving::Answered);
     bench.answers(&[("shared", shared(), Hits)]);
     bench.registry.withdraw("design", bench.generation.id().as_str());
     bench.generation = first;
@@ -243,7 +244,7 @@ async fn the_latest_end_answers() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_made_in_part_answers_whom_it_never_reached_and_nobody_else() {
-    let in_part = || vec![made(), failed(FaultKind::TaskFailed)];
+    let in_part = || vec![Ok(image()), failed(FaultKind::TaskFailed)];
     let mut lost = Bench::begun(&shared()).leaves(Leaving::Gone).ends(in_part());
     lost.answers(&[("shared", shared(), Joins), ("only what is cached", only(shared()), New)]);
     let mut out = Bench::begun(&shared()).ends(in_part()).leaves(Leaving::Answered);
@@ -299,7 +300,7 @@ async fn what_is_overdue_or_long_in_doubt_is_joined_by_its_name_alone() {
     overdue.generation.advance(Phase::Overdue);
     overdue.answers(&[("shared", shared(), New), ("its key", keyed("a", shared()), Joins)]);
     let mut doubtful = Bench::begun(&keyed("a", shared()));
-    let _doubt = doubtful.generation.advance(Phase::InDoubt { creates: 1 });
+    doubtful.generation.advance(Phase::InDoubt { creates: 1 });
     doubtful.answers(&[("shared", shared(), Joins)]);
     advance(15 * MINUTE + SECOND).await;
     doubtful.answers(&[("shared", shared(), New), ("its key", keyed("a", shared()), Joins)]);
@@ -310,7 +311,7 @@ async fn what_was_taken_back_answers_nobody_and_frees_the_key() {
     for ended in [false, true] {
         let mut bench = Bench::begun(&keyed("a", shared()));
         if ended {
-            bench = bench.ends(vec![made(), made()]).leaves(Leaving::Answered);
+            bench = bench.ends(vec![Ok(image()), Ok(image())]).leaves(Leaving::Answered);
         }
         let id = bench.generation.id().clone();
         assert!(bench.registry.withdraw("design", id.as_str()).is_some());
@@ -329,15 +330,15 @@ async fn what_was_abandoned_answers_only_if_it_was_made_all_the_same() {
     let mut bench = abandoned();
     bench.answers(&[("shared", shared(), New), ("its key", keyed("a", shared()), New)]);
     bench
-        .ends(vec![made(), made()])
+        .ends(vec![Ok(image()), Ok(image())])
         .answers(&[("shared", shared(), Hits), ("its key", keyed("a", shared()), Hits)]);
-    let mut in_part = abandoned().ends(vec![made(), failed(FaultKind::Overloaded)]);
+    let mut in_part = abandoned().ends(vec![Ok(image()), failed(FaultKind::Overloaded)]);
     in_part.answers(&[("shared", shared(), New), ("its key", keyed("a", shared()), New)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_can_no_longer_be_had_answers_nobody_whom_it_had_reached() {
-    let mut bench = Bench::begun(&shared()).ends(vec![made(), made()]).leaves(Leaving::Answered);
+    let mut bench = Bench::begun(&shared()).ends(vec![Ok(image()), Ok(image())]).leaves(Leaving::Answered);
     bench.answers(&[("shared", shared(), Hits)]);
     bench.generation.spoil();
     bench.answers(&[("shared", shared(), New)]);

@@ -26,7 +26,7 @@ fn answer(team: &str, name: Option<&str>) -> Wanted {
 /// Four of one fingerprint: 1 in part and named, 2 and 3 whole, 4 whole and private.
 async fn kept() -> EngineJournal {
     let journal = EngineJournal::new(Engine::in_memory().unwrap());
-    let whole = || images().into_iter().filter(Result::is_ok).collect::<Vec<_>>();
+    let whole = || images().into_iter().flatten().map(Ok).collect::<Vec<ImageResult>>();
     for (number, images) in [(1, images()), (2, whole()), (3, whole()), (4, whole())] {
         let owner = admission(1).owner;
         let idempotency_key = (number == 1).then(|| key("a"));
