@@ -7,6 +7,7 @@
 mod accepted;
 mod admin;
 mod answer;
+mod cache_control;
 pub mod drain_body;
 mod early;
 mod gateway;

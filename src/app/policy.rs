@@ -1,4 +1,4 @@
-//! From settings to the policy a request is judged by: keys, catalog, strictness.
+//! From settings to the policy a request is judged by: keys, catalog, strictness, sharing.
 
 use std::collections::BTreeMap;
 
@@ -28,10 +28,11 @@ pub enum PolicyError {
 /// reads and writes that file, so it blocks.
 pub fn policy(settings: &Settings) -> Result<Policy, PolicyError> {
     let rows = rows(&settings.models.catalog).map_err(PolicyError::Rows)?;
-    let mut teams: Vec<_> = settings.teams.iter().map(|team| team_of(team, settings.strict)).collect();
+    let mut teams: Vec<_> = settings.teams.iter().map(|team| team_of(team, settings)).collect();
     let mut specs: Vec<_> = settings.teams.iter().flat_map(specs_of).collect();
     if settings.teams.is_empty() {
-        teams.push(keys::Team { strict: settings.strict, ..keys::Team::new(DEFAULT_TEAM) });
+        let (strict, cached) = (settings.strict, settings.cache.enabled);
+        teams.push(keys::Team { strict, cached, ..keys::Team::new(DEFAULT_TEAM) });
         specs.push(first_key(settings)?);
     }
     let listings = listings(settings, &teams, &specs);
@@ -50,10 +51,11 @@ pub fn policy(settings: &Settings) -> Result<Policy, PolicyError> {
     })
 }
 
-fn team_of(team: &Team, strict: bool) -> keys::Team {
+fn team_of(team: &Team, settings: &Settings) -> keys::Team {
     keys::Team {
         models: team.models.clone(),
-        strict: team.strict.unwrap_or(strict),
+        strict: team.strict.unwrap_or(settings.strict),
+        cached: team.cache.over(&settings.cache).enabled,
         ..keys::Team::new(team.name.as_str())
     }
 }

@@ -28,22 +28,19 @@ const fn entry(
 }
 
 const LIMITS: &str = "limits are not enforced yet";
-const CACHE: &str = "there is no cache yet: every request buys its own picture";
+const CACHE: &str = "finished generations answer their team for generation.replay for now";
 const LINKS: &str = "own links are not there yet: links are Evolink's";
 const S3: &str = "S3 is not used yet: pictures are stored on the disk (images.path)";
 
 const NOT_YET: &[NotYet] = &[
     entry(&["server", "public_url"], None, "own links are not there yet"),
     entry(&["server", "trusted_proxies"], None, "X-Forwarded-* headers are not read yet"),
-    entry(&["generation", "on_disconnect"], Some("finish"), "generations always run to their end for now"),
     entry(&["teams", "*", "limits"], None, LIMITS),
     entry(&["teams", "*", "keys", "*", "limits"], None, LIMITS),
     entry(&["teams", "*", "priority"], Some("1"), "the queue is first come, first served for now"),
-    entry(&["teams", "*", "cache", "enabled"], Some("false"), CACHE),
     entry(&["teams", "*", "cache", "scope"], None, CACHE),
     entry(&["teams", "*", "cache", "ttl"], None, CACHE),
     entry(&["limits"], None, LIMITS),
-    entry(&["cache", "enabled"], Some("false"), CACHE),
     entry(&["cache", "memory"], None, CACHE),
     entry(&["cache", "scope"], None, CACHE),
     entry(&["cache", "ttl"], None, CACHE),
@@ -115,14 +112,14 @@ mod tests {
     #[test]
     fn a_setting_without_effect_is_named_once() {
         let given = json!({
-            "cache": {"enabled": true, "ttl": "1h"},
+            "cache": {"enabled": false, "ttl": "1h"},
             "teams": [{"name": "a"}, {"limits": {"max_n": 1}, "keys": [{"limits": {"max_n": 1}}]}],
         });
         assert_eq!(
             told(&given),
             [
                 "teams[1].limits: limits are not enforced yet",
-                "cache.enabled: there is no cache yet: every request buys its own picture",
+                "cache.ttl: finished generations answer their team for generation.replay for now",
             ]
         );
     }

@@ -24,6 +24,8 @@ pub enum FaultKind {
     TooLarge,
     Moderation,
     InvalidImage,
+    /// The Idempotency-Key stands for another request.
+    IdempotencyConflict,
     /// No free place upstream within the queue time, or too many of this team's requests waiting.
     NoSlot,
     /// The gateway is full or draining.
@@ -42,6 +44,8 @@ pub enum FaultKind {
     ResultUnavailable,
     /// The longest silent wait is over; the generation goes on.
     Deadline,
+    /// `only-if-cached`, and nothing is.
+    CacheMiss,
     Internal,
 }
 
@@ -65,7 +69,7 @@ const fn again(status: u16, error_type: &'static str, code: &'static str, pause_
 }
 
 impl FaultKind {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::InvalidKey,
         Self::ModelNotAllowed,
         Self::ModelNotFound,
@@ -82,6 +86,7 @@ impl FaultKind {
         Self::TooLarge,
         Self::Moderation,
         Self::InvalidImage,
+        Self::IdempotencyConflict,
         Self::NoSlot,
         Self::Overloaded,
         Self::UpstreamAccount,
@@ -91,6 +96,7 @@ impl FaultKind {
         Self::TaskTimeout,
         Self::ResultUnavailable,
         Self::Deadline,
+        Self::CacheMiss,
         Self::Internal,
     ];
 
@@ -112,6 +118,7 @@ impl FaultKind {
             Self::TooLarge => never(413, INVALID, "request_too_large"),
             Self::Moderation => never(400, "image_generation_user_error", "moderation_blocked"),
             Self::InvalidImage => never(400, INVALID, "invalid_image"),
+            Self::IdempotencyConflict => never(409, INVALID, "idempotency_conflict"),
             Self::NoSlot => again(429, "rate_limit_error", "concurrency_limit_exceeded", 5),
             Self::Overloaded => again(503, "service_unavailable_error", "server_is_overloaded", 2),
             Self::UpstreamAccount => never(502, UPSTREAM, "upstream_account_error"),
@@ -121,6 +128,7 @@ impl FaultKind {
             Self::TaskTimeout => never(502, UPSTREAM, "generation_timeout"),
             Self::ResultUnavailable => never(502, UPSTREAM, "result_unavailable"),
             Self::Deadline => again(504, "timeout_error", "generation_timeout", 1),
+            Self::CacheMiss => never(504, "timeout_error", "cache_miss"),
             Self::Internal => never(500, "server_error", "internal_error"),
         }
     }

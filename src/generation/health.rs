@@ -69,7 +69,9 @@ impl Trials {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::super::journal::{Admission, Intent, JournalFuture, Note, Page, Past, PastAt, Unfinished};
+    use super::super::journal::{
+        Admission, Intent, JournalFuture, Note, Page, Past, PastAt, Unfinished, Wanted,
+    };
     use super::*;
     use crate::evolink::{FileId, TaskId};
 
@@ -110,6 +112,10 @@ mod tests {
         }
 
         fn idle_files(&self, _: usize) -> JournalFuture<'_, Vec<FileId>> {
+            unreachable!()
+        }
+
+        fn recall(&self, _: Wanted, _: i64) -> JournalFuture<'_, Vec<Past>> {
             unreachable!()
         }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::model::{GenerationId, ImageResult, Owner};
 use super::reuse::IdempotencyKey;
 use crate::evolink::{CreateBody, FileId, TaskId, UpstreamKey};
-use crate::image::{ContentHash, Plan};
+use crate::image::{ContentHash, Fingerprint, Plan};
 use crate::media::StoredPicture;
 use crate::money::Credits;
 
@@ -140,6 +140,16 @@ pub struct Past {
     pub idempotency_keys: Vec<IdempotencyKey>,
 }
 
+/// Which ended generation is wanted.
+#[derive(Debug, Clone)]
+pub enum Wanted {
+    /// The team's of this id.
+    Generation { team: Arc<str>, id: GenerationId },
+    /// Those that may answer a request: the one that the team's key stands for, and the latest that was made whole of
+    /// this and is not private.
+    Answer { team: Arc<str>, fingerprint: Fingerprint, key: Option<IdempotencyKey> },
+}
+
 /// Some records, and where to read on; `None` at the end.
 #[derive(Debug)]
 pub struct Page<T, At> {
@@ -180,6 +190,8 @@ pub trait Journal: Send + Sync + 'static {
         before: Option<PastAt>,
         limit: usize,
     ) -> JournalFuture<'_, Page<Past, PastAt>>;
+    /// What is there of it that ended after `since_ms` and was not taken back; two at most.
+    fn recall(&self, wanted: Wanted, since_ms: i64) -> JournalFuture<'_, Vec<Past>>;
     /// Files upstream that no unfinished generation needs.
     fn idle_files(&self, limit: usize) -> JournalFuture<'_, Vec<FileId>>;
     /// Those of these tasks that are on record as a purchase's.

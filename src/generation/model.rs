@@ -162,8 +162,10 @@ pub struct Generation {
     /// In the past for one that was taken up after a restart.
     born: Instant,
     created_ms: i64,
-    idempotency_key: Option<IdempotencyKey>,
-    private: bool,
+    pub(super) idempotency_key: Option<IdempotencyKey>,
+    pub(super) private: bool,
+    /// Its pictures were there and are no more.
+    pub(super) spoilt: AtomicBool,
     /// Whether it is written down and may go on; or why not.
     admission: SetOnce<Result<(), Fault>>,
     phase: watch::Sender<Phase>,
@@ -209,6 +211,7 @@ impl Generation {
             created_ms,
             idempotency_key,
             private,
+            spoilt: AtomicBool::new(false),
             admission: SetOnce::new(),
             phase: watch::Sender::new(Phase::Running),
             placed: AtomicBool::new(false),

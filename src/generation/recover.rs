@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::House;
 use super::audience::Audience;
-use super::journal::{Journal, JournalError, Note, Past, Unfinished};
+use super::journal::{Journal, JournalError, Note, Past, Unfinished, Wanted};
 use super::model::{Finished, Generation, GenerationId, Phase, Timing};
 use super::one_image::Step;
 use super::purchase::{Left, leave_open};
+use super::reuse::IdempotencyKey;
 use super::run::{self, Start};
 use crate::clock::Clock;
 use crate::media::StoredPicture;
@@ -74,30 +75,16 @@ pub(super) async fn recover(house: &Arc<House>) -> Result<(), JournalError> {
 
 /// The latest of those that still answer: whoever asks again within their time gets what was paid for.
 async fn restore_ended(house: &House) -> Result<usize, JournalError> {
-    let replay = i64::try_from(house.options.replay.as_millis()).unwrap_or(i64::MAX);
-    let since_ms = house.clock.unix_ms().saturating_sub(replay);
+    let since_ms = still_answering_since(house);
     let (mut before, mut count) = (None, 0);
     loop {
         let page = house.journal.ended(since_ms, before, PAGE).await?;
         for past in page.records {
-            let Past { admission, promised, created, ended_ms, images, pictures, .. } = past;
-            let age = house.clock.since_ms(admission.created_ms);
-            let audience = Audience::restored(promised, true);
-            let generation = Arc::new(Generation::kept(admission, age, audience));
-            images.iter().flatten().for_each(|image| {
-                generation.note_task(image.task.clone());
-                generation.note_end(&image.task);
-            });
-            let finished = Finished { created, images, timing: Timing::default() };
-            if finished.failure().is_none() {
-                generation.progress.complete();
-            }
-            let ended = house.clock.since_ms(ended_ms);
-            note_stored(&generation, pictures);
-            house.gallery.catch_up(&generation.pictures, &finished, ended);
-            generation.advance(Phase::Finished(Arc::new(finished)));
+            let audience = Audience::restored(past.promised, true);
+            let Ended { generation, finished, age, names } = ended(house, past, audience);
+            house.gallery.catch_up(&generation.pictures, &finished, age);
             let mut registry = house.registry.lock().unwrap_or_else(PoisonError::into_inner);
-            if !registry.restore_ended(&generation, ended) {
+            if !registry.restore_ended(&generation, age, names) {
                 return Ok(count);
             }
             count += 1;
@@ -113,6 +100,51 @@ fn note_stored(generation: &Generation, pictures: Vec<(u8, StoredPicture)>) {
     for (image, picture) in pictures {
         generation.pictures.note_stored(image, picture);
     }
+}
+
+/// Takes back from the journal what was forgotten for room. What was not delivered is never forgotten.
+///
+/// # Errors
+/// The journal cannot be read.
+pub(super) async fn recall(house: &House, wanted: Wanted) -> Result<(), JournalError> {
+    for past in house.journal.recall(wanted, still_answering_since(house)).await? {
+        let audience = Audience::recalled(past.promised);
+        let Ended { generation, age, names, .. } = ended(house, past, audience);
+        house.registry.lock().unwrap_or_else(PoisonError::into_inner).recall(generation, age, names);
+    }
+    Ok(())
+}
+
+fn still_answering_since(house: &House) -> i64 {
+    let replay = i64::try_from(house.options.replay.as_millis()).unwrap_or(i64::MAX);
+    house.clock.unix_ms().saturating_sub(replay)
+}
+
+/// A generation that ended before.
+struct Ended {
+    generation: Arc<Generation>,
+    finished: Arc<Finished>,
+    /// Since its end.
+    age: Duration,
+    names: Vec<IdempotencyKey>,
+}
+
+fn ended(house: &House, past: Past, audience: Audience) -> Ended {
+    let Past { admission, created, ended_ms, images, pictures, idempotency_keys: names, .. } = past;
+    let age = house.clock.since_ms(admission.created_ms);
+    let generation = Arc::new(Generation::kept(admission, age, audience));
+    images.iter().flatten().for_each(|image| {
+        generation.note_task(image.task.clone());
+        generation.note_end(&image.task);
+    });
+    let finished = Finished { created, images, timing: Timing::default() };
+    if finished.failure().is_none() {
+        generation.progress.complete();
+    }
+    note_stored(&generation, pictures);
+    let finished = Arc::new(finished);
+    generation.advance(Phase::Finished(Arc::clone(&finished)));
+    Ended { generation, finished, age: house.clock.since_ms(ended_ms), names }
 }
 
 fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {

@@ -13,7 +13,8 @@ use rusqlite::{Connection, params};
 use super::{Engine, StoreError};
 use crate::evolink::{FileId, TaskId};
 use crate::generation::journal::{
-    Admission, Intent, Journal, JournalError, JournalFuture, Note, Page, Past, PastAt, PurchaseId, Unfinished,
+    Admission, Intent, Journal, JournalError, JournalFuture, Note, Page, Past, PastAt, PurchaseId,
+    Unfinished, Wanted,
 };
 use crate::generation::{GenerationId, IdempotencyKey};
 
@@ -106,6 +107,19 @@ impl Journal for EngineJournal {
         self.run(move |db| read::ended(db, since_ms, before, limit))
     }
 
+    fn recall(&self, wanted: Wanted, since_ms: i64) -> JournalFuture<'_, Vec<Past>> {
+        self.run(move |db| match wanted {
+            Wanted::Generation { team, id } => read::by_id(db, &team, &id, since_ms),
+            Wanted::Answer { team, fingerprint, key } => {
+                let mut pasts = read::shared(db, &team, &fingerprint, since_ms)?;
+                if let Some(key) = key {
+                    pasts.extend(read::named(db, &team, &key, since_ms)?);
+                }
+                Ok(pasts)
+            }
+        })
+    }
+
     fn idle_files(&self, limit: usize) -> JournalFuture<'_, Vec<FileId>> {
         self.run(move |db| read::idle_files(db, limit))
     }
@@ -186,9 +200,14 @@ fn write(db: &Connection, note: &Note) -> Result<(), StoreError> {
             .execute(params![generation.as_str(), image, attempt, stored::result(result)?]),
         Note::Finished { generation, created, ended_ms, images } => db
             .prepare_cached(
-                "UPDATE generations SET ended = ?2, outcome = ?3 WHERE id = ?1 AND ended IS NULL",
+                "UPDATE generations SET ended = ?2, outcome = ?3, whole = ?4 WHERE id = ?1 AND ended IS NULL",
             )?
-            .execute(params![generation.as_str(), ended_ms, stored::outcome(*created, images)?]),
+            .execute(params![
+                generation.as_str(),
+                ended_ms,
+                stored::outcome(*created, images)?,
+                !images.is_empty() && images.iter().all(Result::is_ok),
+            ]),
         Note::Promised { generation } => db
             .prepare_cached("UPDATE generations SET promised = 1 WHERE id = ?1")?
             .execute([generation.as_str()]),

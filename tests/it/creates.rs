@@ -88,7 +88,7 @@ async fn a_request_repeated_while_its_create_is_in_doubt_joins_it() {
     let prompt = "a fox [create:lost*2]";
     house.draw(prompt).await.is_error(502, "upstream_error", "upstream_outcome_unknown", true);
     let answer = is_made_once(&house, prompt).await;
-    assert_eq!(answer.header("cache-status"), Some("evolink-gateway; fwd=bypass; collapsed"));
+    assert_eq!(answer.header("cache-status"), Some("evolink-gateway; fwd=miss; collapsed"));
     house.has_tasks(1);
     house.finish().await;
 }

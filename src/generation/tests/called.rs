@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::*;
-use super::fake::{Fake, after, house_on, options, owner, plan, soon};
+use super::fake::{Fake, after, house_on, options, own, plan, soon};
 use crate::evolink::{CallError, CallbackToken, UpstreamKey};
 use crate::store::{Engine, EngineJournal};
 
@@ -44,7 +44,7 @@ async fn each_create_carries_its_own_callback_and_is_repeated_with_it() {
     let (generations, _loops) = world.house(calling_back());
     world.fake.script().create_errors = [CallError::Timeout].into();
     let foxes = plan("two foxes", 2, &[]);
-    let mut waiter = generations.begin(Arc::clone(&foxes), owner(&foxes), Vec::new(), false).await.unwrap();
+    let mut waiter = generations.begin(own(&foxes)).await.unwrap();
     waiter.finished(soon()).await.unwrap();
     let script = world.fake.script();
     assert_eq!(script.creates.len(), 3);
@@ -64,7 +64,7 @@ async fn without_a_base_no_create_asks_for_a_callback() {
     let world = World::new();
     let (generations, _loops) = world.house(options());
     let fox = plan("a fox", 1, &[]);
-    let mut waiter = generations.begin(Arc::clone(&fox), owner(&fox), Vec::new(), false).await.unwrap();
+    let mut waiter = generations.begin(own(&fox)).await.unwrap();
     waiter.finished(soon()).await.unwrap();
     assert!(!world.fake.script().creates[0].contains("callback"));
 }
@@ -77,7 +77,7 @@ async fn after_a_restart_the_callbacks_of_running_tasks_wake_them_again() {
         let began = tokio::time::Instant::now();
         let (generations, loops) = world.house(calling_back());
         let fox = plan("a fox", 1, &[]);
-        let waiter = generations.begin(Arc::clone(&fox), owner(&fox), Vec::new(), false).await.unwrap();
+        let waiter = generations.begin(own(&fox)).await.unwrap();
         let id = waiter.generation().id().to_string();
         after(SECOND).await;
         drop((waiter, generations, loops));

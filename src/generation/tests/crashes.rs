@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::super::journal::{Admission, Intent, JournalFuture, Page, Past, PastAt, Unfinished};
 use super::super::*;
-use super::fake::{house_on, options, owner, plan, soon};
+use super::fake::{house_on, options, plan, soon, wish};
 use crate::evolink::{FileId, TaskId};
 use crate::fault::FaultKind;
 use crate::store::{Engine, EngineJournal};
@@ -78,6 +78,10 @@ impl Journal for Fused {
         self.run(self.inner.ended(since, before, limit))
     }
 
+    fn recall(&self, wanted: Wanted, since: i64) -> JournalFuture<'_, Vec<Past>> {
+        self.run(self.inner.recall(wanted, since))
+    }
+
     fn idle_files(&self, limit: usize) -> JournalFuture<'_, Vec<FileId>> {
         self.run(self.inner.idle_files(limit))
     }
@@ -94,6 +98,8 @@ impl Journal for Fused {
 /// One wish: asked again, as an SDK does, until there is an answer.
 struct Client {
     plan: Arc<Plan>,
+    /// With a key of its own, or as an SDK repeats without one.
+    reuse: Reuse,
     /// The id it was told, or would have been: a crash between the promise and its telling leaves a client that knows
     /// nothing of it, which nobody can help.
     promised: Mutex<Option<String>>,
@@ -105,8 +111,12 @@ struct Client {
 impl Client {
     fn new(number: u64, random: &mut StdRng) -> Arc<Self> {
         let plan = plan(&format!("wish {number}"), random.random_range(1..=3), &[]);
+        let idempotency_key = random.random_bool(0.3).then(|| IdempotencyKey::kept(&format!("key {number}")));
+        let sharing = if random.random_bool(0.5) { Sharing::Own } else { Sharing::default() };
+        let reuse = Reuse { sharing, only_if_cached: false, automatic_retry: true, idempotency_key };
         Arc::new(Self {
             plan,
+            reuse,
             promised: Mutex::default(),
             told: AtomicBool::new(false),
             answer: Mutex::default(),
@@ -126,7 +136,7 @@ impl Client {
                 found
             } else {
                 assert!(!self.told.load(Ordering::Relaxed), "a promise is kept");
-                let begun = generations.begin(Arc::clone(&self.plan), owner(&self.plan), Vec::new(), true);
+                let begun = generations.begin(wish(&self.plan, self.reuse.clone()));
                 let Ok(waiter) = begun.await else {
                     // An outage refuses without a pause of its own.
                     tokio::time::sleep(Duration::from_millis(500)).await;

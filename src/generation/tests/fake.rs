@@ -14,7 +14,7 @@ use crate::catalog::Catalog;
 use crate::evolink::{CallError, CallFuture, Credit, FileId, ListedTask, Task, TaskError, TaskId, TaskList};
 use crate::evolink::{TaskStatus, TaskUsage, Upload, UploadedFile, UpstreamKey};
 use crate::image::{ContentHash, Fingerprint, Format, ImageRequest, InputPicture, Pixels, Reference};
-use crate::media::FetchOptions;
+use crate::media::{FetchOptions, InputFile};
 use crate::store::{Engine, EngineJournal};
 
 /// What upstream does, and what it was asked.
@@ -271,7 +271,7 @@ impl Bench {
     }
 
     pub(in crate::generation) async fn begin(&self, plan: &Arc<Plan>, inputs: &[InputFile]) -> Waiter {
-        self.generations.begin(Arc::clone(plan), owner(plan), inputs.to_vec(), false).await.unwrap()
+        self.generations.begin(Wish { inputs: inputs.to_vec(), ..own(plan) }).await.unwrap()
     }
 
     pub(in crate::generation) fn find(&self, id: &str) -> Option<Waiter> {
@@ -281,6 +281,15 @@ impl Bench {
 
 pub(in crate::generation) fn owner(plan: &Plan) -> Owner {
     Owner { team: "design".into(), key: "ci".into(), fingerprint: Fingerprint::of(&plan.task, plan.count) }
+}
+
+/// A wish that shares with nobody but its own repetitions.
+pub(in crate::generation) fn own(plan: &Arc<Plan>) -> Wish {
+    wish(plan, Reuse { sharing: Sharing::Own, ..Reuse::default() })
+}
+
+pub(in crate::generation) fn wish(plan: &Arc<Plan>, reuse: Reuse) -> Wish {
+    Wish { plan: Arc::clone(plan), owner: owner(plan), inputs: Vec::new(), reuse }
 }
 
 /// A plan for `count` images of `prompt` with these pictures.

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::super::*;
-use super::fake::{Bench, after, options, owner, picture, plan, soon};
+use super::fake::{Bench, after, options, own, picture, plan, soon, wish};
 use crate::evolink::CallError;
 use crate::evolink::breaker::BreakerState;
 use crate::fault::FaultKind;
@@ -32,7 +32,7 @@ async fn an_open_breaker_refuses_at_once_before_anything_is_written_or_uploaded(
     let bench = broken().await;
     let sketch = [picture("a sketch")];
     let bear = plan("a bear", 1, &sketch);
-    let begun = bench.generations.begin(Arc::clone(&bear), owner(&bear), sketch.to_vec(), false).await;
+    let begun = bench.generations.begin(Wish { inputs: sketch.to_vec(), ..own(&bear) }).await;
     let fault = begun.map(drop).unwrap_err();
     assert_eq!((fault.status(), fault.code()), (503, "upstream_unavailable"));
     assert!(fault.should_retry() && fault.retry_after_seconds().unwrap() <= 2);
@@ -77,7 +77,10 @@ async fn a_create_in_doubt_waits_through_the_outage_and_keeps_its_key() {
     let mut waiter = bench.begin(&fox, &[]).await;
     assert_eq!(waiter.finished(soon()).await.unwrap_err().kind(), FaultKind::OutcomeUnknown);
     drop(waiter);
-    let retry = bench.generations.begin(Arc::clone(&fox), owner(&fox), Vec::new(), true).await;
+    let retry = bench
+        .generations
+        .begin(wish(&fox, Reuse { automatic_retry: true, sharing: Sharing::Own, ..Reuse::default() }))
+        .await;
     let mut joined = retry.expect("joins are not refused");
     assert!(joined.joined());
     let id = joined.generation().id().to_string();
@@ -110,7 +113,7 @@ async fn a_pause_beyond_our_patience_refuses_at_once() {
     let fault = bench.begin(&plan("a fox", 1, &[]), &[]).await.finished(soon()).await.unwrap_err();
     assert_eq!((fault.status(), fault.retry_after_seconds()), (503, Some(45)));
     let bear = plan("a bear", 1, &[]);
-    let begun = bench.generations.begin(Arc::clone(&bear), owner(&bear), Vec::new(), false).await;
+    let begun = bench.generations.begin(own(&bear)).await;
     assert_eq!(begun.map(drop).unwrap_err().retry_after_seconds(), Some(45));
     after(30 * SECOND).await;
     assert!(bench.begin(&bear, &[]).await.finished(soon()).await.is_ok(), "it waits for the rest");

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::super::journal::{Admission, Intent, PurchaseId, StoredUpload};
 use super::super::*;
-use super::fake::{Fake, MINUTE, after, house_on, options, owner, picture, plan, soon};
+use super::fake::{Fake, MINUTE, after, house_on, options, own, owner, picture, plan, soon};
 use crate::evolink::{CallError, FileId, TaskId, UpstreamKey};
 use crate::fault::FaultKind;
 use crate::store::{Engine, EngineJournal};
@@ -103,7 +103,7 @@ impl Started {
     }
 
     pub(super) async fn repeat(&self, plan: &Arc<Plan>) -> Waiter {
-        self.generations.begin(Arc::clone(plan), owner(plan), Vec::new(), false).await.unwrap()
+        self.generations.begin(own(plan)).await.unwrap()
     }
 }
 

@@ -11,7 +11,7 @@ use super::super::gallery::tests::Fickle;
 use super::super::journal::Past;
 use super::super::watch::{Batching, PollBounds, WatchOptions};
 use super::super::*;
-use super::fake::{options, owner, plan};
+use super::fake::{options, own, plan};
 use crate::evolink::{self, Client};
 use crate::fault::FaultKind;
 use crate::media::{FetchOptions, PictureStore};
@@ -78,9 +78,7 @@ impl Bench {
     }
 
     async fn begin(&self, prompt: &str, count: u8) -> Result<Waiter, Fault> {
-        let plan = plan(prompt, count, &[]);
-        let owner = owner(&plan);
-        self.generations().begin(plan, owner, Vec::new(), false).await
+        self.generations().begin(own(&plan(prompt, count, &[]))).await
     }
 
     fn find(&self, id: &GenerationId) -> Waiter {

@@ -6,7 +6,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::Instant;
 
 use super::super::*;
-use super::fake::{Fake, LIST_EPOCH, MINUTE, after, house_on, options, owner, plan, soon};
+use super::fake::{Fake, LIST_EPOCH, MINUTE, after, house_on, options, own, plan, soon};
 use super::recovery;
 use crate::evolink::{CallError, ListedTask, TaskId};
 use crate::fault::FaultKind;
@@ -39,7 +39,7 @@ impl Bench {
     }
 
     async fn begin(&self, plan: &Arc<Plan>) -> Waiter {
-        self.generations.begin(Arc::clone(plan), owner(plan), Vec::new(), false).await.unwrap()
+        self.generations.begin(own(plan)).await.unwrap()
     }
 
     fn in_doubt(&self, count: usize) -> bool {
@@ -203,7 +203,7 @@ async fn nobody_is_given_a_task_that_another_has_made() {
                 _ => {}
             }
             let plan = plan(&format!("wish {number}"), count, &[]);
-            if let Ok(waiter) = bench.generations.begin(plan.clone(), owner(&plan), Vec::new(), false).await {
+            if let Ok(waiter) = bench.generations.begin(own(&plan)).await {
                 waiters.push(waiter);
             }
             after(random.random_range(Duration::ZERO..30 * SECOND)).await;

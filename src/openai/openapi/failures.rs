@@ -38,6 +38,8 @@ const OF_REQUESTS: &[&str] = &[
     "unknown_parameter",
     "unsupported_parameter",
     "request_too_large",
+    "idempotency_conflict",
+    "cache_miss",
 ];
 /// Answers of the HTTP edge to what is no request at all: status and code.
 const UNREADABLE: &[(u16, &str)] =

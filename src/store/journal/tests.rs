@@ -17,6 +17,8 @@ use crate::image::{
 use crate::media::StoredPicture;
 use crate::money::Credits;
 
+mod recall;
+
 /// As the first version wrote them. Kept for ever: what is stored must stay readable.
 const PLAN: &str = include_str!("golden/plan-1.json");
 const OUTCOME: &str = include_str!("golden/outcome-1.json");
