@@ -16,6 +16,7 @@ mod bounds;
 mod by_id;
 mod cli;
 mod creates;
+mod cuts;
 mod edge;
 mod edits;
 mod endings;
