@@ -128,12 +128,13 @@ impl Client {
         Arc::new(Self { plan, promised, told, joined, answer })
     }
 
-    /// A failure that may be repeated is none for ever: the next house may know better.
+    /// A failure, or some pictures of several, is not for ever: it may have been told while the disk was full and lost
+    /// with its house, and the next one goes on. So it is asked again there.
     fn is_answered(&self, in_this_life: bool) -> bool {
         match &*self.answer.lock().unwrap() {
             None => false,
-            Some(Ok(_)) => true,
-            Some(Err(fault)) => in_this_life || !fault.should_retry(),
+            Some(Ok(pictures)) => in_this_life || pictures.len() == usize::from(self.plan.count),
+            Some(Err(_)) => in_this_life,
         }
     }
 
