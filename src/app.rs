@@ -101,9 +101,14 @@ impl App {
             shutdown.kill();
             std::future::pending::<()>().await;
         };
-        // What was bought is seen to its end, awaited or not: nothing remembers it afterwards.
         let serving = async {
             api.await;
+            if self.durable {
+                // The next start goes on with what nobody waits for here any more.
+                self.generations.put_away().await;
+                return;
+            }
+            // What was bought is seen to its end, awaited or not: nothing remembers it afterwards.
             tokio::select! {
                 () = self.gateway.settled() => {}
                 () = shutdown.killed() => {}

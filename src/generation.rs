@@ -5,15 +5,18 @@
 //!
 //! Reading order: [`Generations::begin`] (join or start), `run` (admission, its images side by side), `uploads`
 //! (pictures that came along), `one_image` (place, purchase, create, watch), `create` (one key, many tries), [`watch`] (when
-//! do tasks end), [`Waiter`] (waiting and leaving), `audience` (who has an interest), `pictures` (links become bytes);
-//! [`journal`] (what outlives the process), `scribe` (what is written without waiting), `recover` (the next start).
+//! do tasks end), [`Waiter`] (waiting and leaving), `audience` (who has an interest), `pictures` and `gallery` (links
+//! become bytes, and are stored); [`journal`] (what outlives the process), `scribe` (what is written without waiting), `recover` (the next start).
 //! Knows the capabilities; nothing of HTTP towards clients.
 
 mod audience;
 mod cancel;
 mod create;
 mod doubt;
+mod gallery;
+mod health;
 pub mod journal;
+mod keeping;
 mod memory;
 mod model;
 mod one_image;
@@ -36,6 +39,8 @@ use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
+pub use health::Health;
+pub use keeping::Keeping;
 pub use model::{Finished, Generation, GenerationId, ImageResult, MadeImage, Owner, State, Timing};
 pub use pictures::Delivered;
 pub use reuse::IdempotencyKey;
@@ -49,16 +54,19 @@ use crate::media::{Fetcher, InputFile};
 use crate::telemetry::Metrics;
 use audience::Withdrawal;
 use cancel::Canceller;
+use gallery::Gallery;
+use health::Trials;
 use journal::{Journal, JournalError, Note};
-use memory::PictureMemory;
 use registry::Registry;
 use scribe::Scribe;
 use slots::Slots;
 use uploads::Uploads;
 use watch::Watcher;
 
-/// Bytes of pictures held in memory at once, all answers together; more wait their turn.
-const PICTURE_MEMORY_MAX: usize = 256 * 1024 * 1024;
+/// Longest wait, when the process ends, for the pictures that are being put; then the next start puts them.
+const PUTS_LAST_MAX: Duration = Duration::from_secs(5);
+/// Longest wait, when the process ends, for the notes that are still to be written.
+const NOTES_LAST_MAX: Duration = Duration::from_secs(5);
 
 /// How generations behave (`evolink` and `generation` of the configuration).
 #[derive(Debug, Clone)]
@@ -123,12 +131,12 @@ pub struct Generations(Arc<House>);
 /// What a running generation works with.
 struct House {
     upstream: Arc<dyn Upstream>,
-    fetcher: Fetcher,
     watcher: Watcher,
     options: Options,
     slots: Slots,
-    memory: PictureMemory,
+    gallery: Arc<Gallery>,
     journal: Arc<dyn Journal>,
+    trials: Trials,
     scribe: Scribe,
     registry: Mutex<Registry>,
     uploads: Uploads,
@@ -155,23 +163,27 @@ impl Generations {
         upstream: Arc<dyn Upstream>,
         fetcher: Fetcher,
         watcher: Watcher,
-        journal: Arc<dyn Journal>,
+        keeping: impl Into<Keeping>,
         options: Options,
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> (Self, impl Future<Output = ()> + Send) {
+        let Keeping { journal, pictures, keep } = keeping.into();
         let tasks = TaskTracker::new();
         let (scribe, writing) = Scribe::new(Arc::clone(&journal));
         let uploads = Uploads::new(Arc::clone(&upstream), scribe.clone(), tasks.clone(), &options);
         let sweeping = recover::sweep(Arc::clone(&journal), options.replay, clock.clone());
+        let store = pictures.map(|store| (store, keep));
+        let (gallery, keeping) =
+            Gallery::new(Arc::clone(&upstream), fetcher, scribe.clone(), store, clock.clone());
         let house = Self(Arc::new(House {
             uploads,
             canceller: Canceller::new(Arc::clone(&upstream)),
             upstream,
-            fetcher,
             watcher,
             slots: Slots::new(options.max_tasks, options.queue_timeout),
-            memory: PictureMemory::new(PICTURE_MEMORY_MAX),
+            gallery,
+            trials: Trials::new(Arc::clone(&journal)),
             journal,
             scribe,
             registry: Mutex::new(Registry::new(options.replay)),
@@ -180,7 +192,7 @@ impl Generations {
             metrics,
             clock,
         }));
-        (house, async { ((), ()) = futures_util::future::join(writing, sweeping).await })
+        (house, async { ((), (), ()) = futures_util::future::join3(writing, sweeping, keeping).await })
     }
 
     /// Goes on with what an earlier process left in the journal. To be called once, before anything is begun.
@@ -260,6 +272,27 @@ impl Generations {
     pub async fn settled(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
+    }
+
+    /// For the end of a process whose journal outlives it: the next start goes on with all generations, but what this
+    /// one still has to put or to write down is not left to it, as far as the disk takes it within some seconds.
+    pub async fn put_away(&self) {
+        let House { gallery, scribe, .. } = &*self.0;
+        if tokio::time::timeout(PUTS_LAST_MAX, gallery.put_all()).await.is_err() {
+            tracing::warn!("pictures could not be stored before the end; the next start stores them");
+        }
+        if tokio::time::timeout(NOTES_LAST_MAX, scribe.written()).await.is_err() {
+            tracing::warn!(
+                "notes could not be written before the end; the next start finds out what they told"
+            );
+        }
+    }
+
+    /// Whether new generations could be begun: tries the journal and looks at the picture store's disk, once a second
+    /// at most.
+    pub async fn health(&self) -> Health {
+        let (state, images) = tokio::join!(self.0.trials.journal(), self.0.gallery.works());
+        Health { state, images }
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {

@@ -24,4 +24,6 @@ pub use guard::{Guard, Lookup, REFERENCE_LENGTH_MAX, ReferenceError, Refusal};
 pub use input::{IN_MEMORY_BYTES_MAX, InputError, InputFile, InputWriter, Spool, SpoolError};
 pub use picture::{Picture, PictureError};
 pub use sniff::{dimensions, has_alpha, is_complete, sniff};
+#[cfg(test)]
+pub(crate) use store::Volume;
 pub use store::{PictureStore, StoreFault, StoredPicture, Swept};

@@ -17,6 +17,7 @@ mod manner;
 mod prefer;
 pub mod read_body;
 pub mod read_form;
+mod readiness;
 pub mod respond;
 mod routes;
 mod story;

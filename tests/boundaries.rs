@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 500;
 
 /// Each room and the rooms it may know.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("clock", &[]),
+    ("disk", &[]),
     ("money", &[]),
     ("fault", &[]),
     ("image", &["fault", "money"]),
@@ -27,9 +28,9 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("catalog", &["fault", "image", "money", "openai"]),
     ("keys", &["fault"]),
     ("evolink", &["fault", "image", "money", "telemetry"]),
-    ("media", &["clock", "fault", "image", "telemetry"]),
+    ("media", &["clock", "disk", "fault", "image", "telemetry"]),
     ("generation", &["clock", "fault", "image", "money", "evolink", "media", "telemetry"]),
-    ("store", &["evolink", "fault", "generation", "image", "money"]),
+    ("store", &["disk", "evolink", "fault", "generation", "image", "media", "money"]),
     (
         "server",
         &[
@@ -71,7 +72,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
 ];
 
 /// Each crate (or part of the standard library) that is kept to some rooms, and those rooms.
-const CRATES: [(&str, &[&str]); 23] = [
+const CRATES: [(&str, &[&str]); 24] = [
     ("axum", &["server"]),
     ("tower", &["server"]),
     ("tower_http", &["server"]),
@@ -85,6 +86,7 @@ const CRATES: [(&str, &[&str]); 23] = [
     ("tracing_subscriber", &["telemetry"]),
     ("image", &["media", "simulator"]),
     ("rusqlite", &["store"]),
+    ("rustix", &["disk"]),
     ("webp", &["media"]),
     ("font8x8", &["simulator"]),
     ("serde_saphyr", &["config"]),

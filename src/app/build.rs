@@ -8,11 +8,11 @@ use tokio::task::JoinSet;
 use super::{StartError, policy};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::config::settings::{self, Batch, StateStore};
+use crate::config::settings::{self, Batch, ImageStore, StateStore};
 use crate::evolink::{self, Client, Upstream};
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
-use crate::generation::{self, Generations, OnDisconnect};
-use crate::media::{Converter, FetchOptions, Fetcher, Guard, Spool};
+use crate::generation::{self, Generations, Keeping, OnDisconnect};
+use crate::media::{Converter, FetchOptions, Fetcher, Guard, PictureStore, Spool};
 use crate::server::{Gateway, Keepalive, Parts, ServerOptions};
 use crate::store::{Engine, EngineJournal, OpenError};
 use crate::telemetry::Metrics;
@@ -31,12 +31,13 @@ pub struct App {
     pub(super) background: JoinSet<()>,
     pub(super) cors_origins: Vec<String>,
     pub(super) drain: Duration,
+    /// The journal outlives the process.
+    pub(super) durable: bool,
 }
 
 impl App {
     /// Builds everything and opens the state; binds nothing, sends nothing. Needs a tokio runtime.
     pub fn build(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
-        let journal = Arc::new(EngineJournal::new(open_state(settings)?));
         let metrics = Arc::new(Metrics::new());
         let client = Arc::new(Client::new(client_options(settings), Arc::clone(&metrics))?);
         let upstream: Arc<dyn Upstream> = client.clone();
@@ -55,7 +56,7 @@ impl App {
             upstream,
             fetcher,
             watcher,
-            journal,
+            keeping(settings, &clock)?,
             generation_options(settings),
             Arc::clone(&metrics),
             clock.clone(),
@@ -80,8 +81,21 @@ impl App {
             background,
             cors_origins: settings.server.cors.origins.clone(),
             drain: settings.server.drain,
+            durable: settings.state.store != StateStore::Memory,
         })
     }
+}
+
+fn keeping(settings: &Settings, clock: &Clock) -> Result<Keeping, OpenError> {
+    let pictures = match settings.images.store {
+        ImageStore::None => None,
+        // S3 is not there yet: its setting says so, and the disk stands in.
+        ImageStore::Disk | ImageStore::S3 => {
+            Some(PictureStore::new(settings.images.path.clone(), clock.clone()))
+        }
+    };
+    let journal = Arc::new(EngineJournal::new(open_state(settings)?));
+    Ok(Keeping { journal, pictures, keep: settings.images.keep })
 }
 
 /// The state's database. Redis is not there yet: its setting says so, and the embedded database stands in.

@@ -158,6 +158,11 @@ pub struct PastAt {
 ///
 /// Dropping a future does not undo the write.
 pub trait Journal: Send + Sync + 'static {
+    /// Whether a generation could be admitted now, found out by a write that changes nothing. A journal that needs no
+    /// disk always works.
+    fn trial(&self) -> JournalFuture<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
     /// A new generation, in one transaction with whatever else its admission means, and with its creates that are to be
     /// sent at once.
     fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, ()>;

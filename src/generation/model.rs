@@ -171,7 +171,7 @@ pub struct Generation {
     tasks: Mutex<Vec<Bought>>,
     pub(super) audience: Audience,
     pub(super) progress: Progress,
-    pub(super) pictures: Pictures,
+    pub(super) pictures: Arc<Pictures>,
 }
 
 impl Generation {
@@ -197,7 +197,7 @@ impl Generation {
 
     fn of(admission: Admission, age: Duration, audience: Audience) -> Self {
         let Admission { id, owner, plan, created_ms, idempotency_key, private } = admission;
-        let now = Instant::now();
+        let (now, pictures) = (Instant::now(), Pictures::of(id.clone()));
         Self {
             id,
             owner,
@@ -212,7 +212,7 @@ impl Generation {
             placed: AtomicBool::new(false),
             tasks: Mutex::default(),
             audience,
-            pictures: Pictures::default(),
+            pictures,
         }
     }
 

@@ -11,6 +11,7 @@ use super::one_image::Step;
 use super::purchase::Left;
 use super::run::{self, Start};
 use crate::clock::Clock;
+use crate::media::StoredPicture;
 
 /// Generations read at once; those under way carry the bodies of their creates.
 const PAGE: usize = 64;
@@ -77,7 +78,7 @@ async fn restore_ended(house: &House) -> Result<usize, JournalError> {
     loop {
         let page = house.journal.ended(since_ms, before, PAGE).await?;
         for past in page.records {
-            let Past { admission, promised, created, ended_ms, images, .. } = past;
+            let Past { admission, promised, created, ended_ms, images, pictures, .. } = past;
             let age = house.clock.since_ms(admission.created_ms);
             let audience = Audience::restored(promised, true);
             let generation = Arc::new(Generation::kept(admission, age, audience));
@@ -89,9 +90,12 @@ async fn restore_ended(house: &House) -> Result<usize, JournalError> {
             if finished.failure().is_none() {
                 generation.progress.complete();
             }
+            let ended = house.clock.since_ms(ended_ms);
+            note_stored(&generation, pictures);
+            house.gallery.catch_up(&generation.pictures, &finished, ended);
             generation.advance(Phase::Finished(Arc::new(finished)));
             let mut registry = house.registry.lock().unwrap_or_else(PoisonError::into_inner);
-            if !registry.restore_ended(&generation, house.clock.since_ms(ended_ms)) {
+            if !registry.restore_ended(&generation, ended) {
                 return Ok(count);
             }
             count += 1;
@@ -103,8 +107,14 @@ async fn restore_ended(house: &House) -> Result<usize, JournalError> {
     }
 }
 
+fn note_stored(generation: &Generation, pictures: Vec<(u8, StoredPicture)>) {
+    for (image, picture) in pictures {
+        generation.pictures.note_stored(image, picture);
+    }
+}
+
 fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {
-    let Unfinished { admission, promised, withdrawn, purchases, uploads, .. } = record;
+    let Unfinished { admission, promised, withdrawn, purchases, uploads, pictures } = record;
     let (id, begun) = (admission.id.clone(), !purchases.is_empty());
     if !begun && (!promised || withdrawn) {
         counts.dropped.push(id);
@@ -112,6 +122,7 @@ fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {
     }
     let age = house.clock.since_ms(admission.created_ms);
     let generation = Arc::new(Generation::kept(admission, age, Audience::restored(promised, begun)));
+    note_stored(&generation, pictures);
     {
         let mut registry = house.registry.lock().unwrap_or_else(PoisonError::into_inner);
         if registry.add(&generation).is_err() {

@@ -7,6 +7,7 @@ pub(super) mod fake;
 mod journal;
 mod recovery;
 mod simulated;
+mod storing;
 
 use bytes::Bytes;
 

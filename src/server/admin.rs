@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
 use super::gateway::Gateway;
 use super::layers;
 use super::listener::Shutdown;
+use super::readiness::{self, Readiness};
 use super::respond::fault_response;
 use crate::fault::{Fault, FaultKind};
 
@@ -18,7 +18,7 @@ use crate::fault::{Fault, FaultKind};
 pub fn admin(gateway: Arc<Gateway>, shutdown: Shutdown) -> Router {
     let router = Router::new()
         .route("/livez", get(async || "ok\n"))
-        .route("/readyz", get(async move || ready(&shutdown)))
+        .route("/readyz", get(readiness::ready).with_state(Readiness::new(&gateway, shutdown)))
         .route("/metrics", get(metrics))
         .fallback(async || {
             fault_response(&Fault::new(
@@ -31,15 +31,6 @@ pub fn admin(gateway: Arc<Gateway>, shutdown: Shutdown) -> Router {
         })
         .with_state(gateway);
     layers::apply_for_operators(router)
-}
-
-/// Ready until the drain begins: then load balancers send new requests elsewhere.
-fn ready(shutdown: &Shutdown) -> (StatusCode, &'static str) {
-    if shutdown.is_draining() {
-        (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-    } else {
-        (StatusCode::OK, "ready\n")
-    }
 }
 
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> ([(http::HeaderName, &'static str); 1], String) {

@@ -26,6 +26,15 @@ impl EngineJournal {
         Self(engine)
     }
 
+    /// The same for what begins something: refused where the disk has no room.
+    fn start<T, F>(&self, work: F) -> JournalFuture<'_, T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        Box::pin(async move { self.0.begin(work).await.map_err(JournalError::from) })
+    }
+
     /// Runs `work` in a transaction.
     fn run<T, F>(&self, work: F) -> JournalFuture<'_, T>
     where
@@ -48,8 +57,12 @@ impl From<StoreError> for JournalError {
 }
 
 impl Journal for EngineJournal {
+    fn trial(&self) -> JournalFuture<'_, ()> {
+        Box::pin(async move { self.0.trial().await.map_err(JournalError::from) })
+    }
+
     fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, ()> {
-        self.run(move |db| {
+        self.start(move |db| {
             let plan = stored::plan(&admission.plan)?;
             let owner = &admission.owner;
             db.prepare_cached(
@@ -73,7 +86,7 @@ impl Journal for EngineJournal {
     }
 
     fn begin(&self, intent: Intent) -> JournalFuture<'_, ()> {
-        self.run(move |db| begin(db, &intent))
+        self.start(move |db| begin(db, &intent))
     }
 
     fn note(&self, notes: Arc<[Note]>) -> JournalFuture<'_, ()> {

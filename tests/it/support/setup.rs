@@ -118,6 +118,7 @@ fn usual() -> Value {
             "poll": {"min": "10ms", "max": "8s", "per_second": 200},
         },
         "generation": {"queue_timeout": "20s"},
+        "images": {"store": "none"},
         "state": {"store": "memory", "path": std::env::temp_dir().join("evolink-gateway-it")},
         "teams": [
             {"name": "design", "keys": [
