@@ -51,8 +51,8 @@ async fn jumps_of_an_hour_move_no_deadline_and_no_look() {
         let mut bench = Bench::jumping(seed);
         let fox = plan("a fox", 2, &[]);
         let began = Instant::now();
-        let begun = bench.generations.begin(Arc::clone(&fox), owner(&fox), Vec::new(), false);
-        let mut waiter = begun.await.unwrap();
+        let first = bench.generations.begin(Arc::clone(&fox), owner(&fox), Vec::new(), false);
+        let mut waiter = first.await.unwrap();
         let fault = waiter.finished(began + PATIENCE).await.unwrap_err();
         assert_eq!((fault.kind(), began.elapsed()), (FaultKind::Deadline, PATIENCE), "seed {seed}");
         drop(waiter);

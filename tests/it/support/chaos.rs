@@ -119,7 +119,7 @@ async fn carry(mut client: TcpStream, target: SocketAddr, spoil: Option<Spoil>) 
                 let mut unread = Vec::new();
                 tokio::select! {
                     _ = copy_bidirectional(&mut client, &mut server) => {}
-                    _ = async { drop(second.read_to_end(&mut unread).await); std::future::pending::<()>().await } => {}
+                    () = and_wait(second.read_to_end(&mut unread)) => {}
                 }
             }
         }
@@ -142,9 +142,15 @@ async fn cut_after(client: &mut TcpStream, server: &mut TcpStream, count: usize)
         Ok::<(), std::io::Error>(())
     };
     tokio::select! {
-        _ = async { drop(copy(&mut from_client, &mut to_server).await); std::future::pending::<()>().await } => {}
+        () = and_wait(copy(&mut from_client, &mut to_server)) => {}
         _ = back => {}
     }
+}
+
+/// Does not end with its work: the other side says when it is over.
+async fn and_wait(work: impl Future) {
+    work.await;
+    std::future::pending::<()>().await;
 }
 
 /// The connection ends with a reset, not with an end of file.

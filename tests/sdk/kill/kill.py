@@ -41,6 +41,8 @@ def main() -> int:
     gateway = Gateway(folder, simulator.url)
     try:
         found = _run(arguments, simulator, gateway)
+    except Exception as reason:
+        found = [str(reason)]
     finally:
         if gateway.child and gateway.child.poll() is None:
             gateway.child.kill()
