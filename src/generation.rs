@@ -20,6 +20,7 @@ mod keeping;
 mod memory;
 mod model;
 mod one_image;
+mod overview;
 mod pictures;
 mod progress;
 mod purchase;
@@ -42,12 +43,13 @@ use tokio_util::task::TaskTracker;
 pub use health::Health;
 pub use keeping::Keeping;
 pub use model::{Finished, Generation, GenerationId, ImageResult, MadeImage, Owner, State, Timing};
+pub use overview::{Filter, InDoubt, Overview, Place};
 pub use pictures::Delivered;
 pub use reuse::IdempotencyKey;
 pub use waiter::Waiter;
 
 use crate::clock::Clock;
-use crate::evolink::Upstream;
+use crate::evolink::{CallbackToken, Upstream};
 use crate::fault::Fault;
 use crate::image::Plan;
 use crate::media::{Fetcher, InputFile};
@@ -265,6 +267,16 @@ impl Generations {
             self.0.cancel(&generation);
         }
         Some(generation)
+    }
+
+    /// A callback came for whatever has this name: its task is looked at soon. Nothing else; unknown names do nothing.
+    pub fn wake(&self, name: &CallbackToken) {
+        self.0.watcher.wake(name);
+    }
+
+    /// No callbacks will come any more, since the gateway drains: tasks are looked at as if there were none.
+    pub fn expect_no_callbacks(&self) {
+        self.0.watcher.expect_no_callbacks();
     }
 
     /// Waits until nothing is under way any more: every task seen to its end, every upload deleted. For the drain, when

@@ -91,7 +91,7 @@ const CRATES: [(&str, &[&str]); 24] = [
     ("font8x8", &["simulator"]),
     ("serde_saphyr", &["config"]),
     ("clap", &["cli"]),
-    ("sha2", &["config", "image", "keys", "media"]),
+    ("sha2", &["config", "evolink", "image", "keys", "media"]),
     ("subtle", &["keys"]),
     ("arc_swap", &["evolink", "server"]),
     ("std::env", &["config"]),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{StartError, policy};
@@ -13,7 +14,7 @@ use crate::evolink::{self, Client, Upstream};
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{self, Generations, Keeping, OnDisconnect};
 use crate::media::{Converter, FetchOptions, Fetcher, Guard, PictureStore, Spool};
-use crate::server::{Gateway, Keepalive, Parts, ServerOptions};
+use crate::server::{Balance, Gateway, Keepalive, Parts, ServerOptions};
 use crate::store::{Engine, EngineJournal, OpenError};
 use crate::telemetry::Metrics;
 
@@ -33,6 +34,8 @@ pub struct App {
     pub(super) drain: Duration,
     /// The journal outlives the process.
     pub(super) durable: bool,
+    pub(super) balance: watch::Receiver<Option<Balance>>,
+    pub(super) looks_per_second: u32,
 }
 
 impl App {
@@ -51,7 +54,8 @@ impl App {
             Watcher::new(Arc::clone(&upstream), watch_options(settings), Arc::clone(&metrics));
         let mut background = JoinSet::new();
         background.spawn(watching);
-        background.spawn(follow_credits(Arc::clone(&upstream)));
+        let (balance_read, balance) = watch::channel(None);
+        background.spawn(follow_credits(Arc::clone(&upstream), balance_read, clock.clone()));
         let (generations, bookkeeping) = Generations::new(
             upstream,
             fetcher,
@@ -82,6 +86,8 @@ impl App {
             cors_origins: settings.server.cors.origins.clone(),
             drain: settings.server.drain,
             durable: settings.state.store != StateStore::Memory,
+            balance,
+            looks_per_second: settings.evolink.poll.per_second,
         })
     }
 }
@@ -175,12 +181,15 @@ fn server_options(settings: &Settings) -> ServerOptions {
     }
 }
 
-/// Asks for the account's balance, so that the client keeps its gauge. A failure is logged once until it works again.
-async fn follow_credits(upstream: Arc<dyn Upstream>) {
+/// Asks for the account's balance, for its gauge and for the admin API. A failure is logged once until it works again.
+async fn follow_credits(upstream: Arc<dyn Upstream>, balance: watch::Sender<Option<Balance>>, clock: Clock) {
     let mut failing = false;
     loop {
         match upstream.credits().await {
-            Ok(_) => failing = false,
+            Ok(credit) => {
+                balance.send_replace(Some(Balance { remaining: credit.remaining, read: clock.unix() }));
+                failing = false;
+            }
             Err(error) if !failing => {
                 tracing::warn!(%error, "the balance of the evolink account cannot be read");
                 failing = true;

@@ -33,14 +33,8 @@ const LINKS: &str = "own links are not there yet: links are Evolink's";
 const S3: &str = "S3 is not used yet: pictures are stored on the disk (images.path)";
 
 const NOT_YET: &[NotYet] = &[
-    entry(&["server", "admin_token"], None, "the admin API is not there yet"),
-    entry(&["server", "public_url"], None, "own links and callbacks are not there yet"),
+    entry(&["server", "public_url"], None, "own links are not there yet"),
     entry(&["server", "trusted_proxies"], None, "X-Forwarded-* headers are not read yet"),
-    entry(
-        &["evolink", "callback", "enabled"],
-        Some("false"),
-        "callbacks are not there yet: tasks are looked at",
-    ),
     entry(
         &["evolink", "idempotent_creates"],
         Some("true"),

@@ -59,7 +59,7 @@ pub(super) async fn create(
                     }
                     Next::Again { pause, in_doubt } => {
                         if in_doubt && doubt.is_none() {
-                            doubt = Some(generation.doubt());
+                            doubt = Some(generation.doubt(purchase));
                         }
                         tokio::time::sleep(pause).await;
                     }

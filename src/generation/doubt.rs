@@ -1,10 +1,13 @@
 //! Creates whose outcome is unknown: a state of their generation, and what becomes of those that may no longer be
 //! repeated, since upstream would take them for new ones.
 
+use std::sync::PoisonError;
+
 use super::House;
 use super::model::{Generation, Phase};
+use super::overview::InDoubt;
 use super::purchase::Purchase;
-use crate::evolink::{CallError, Task, create_fault};
+use crate::evolink::{CallError, Task, UpstreamKey, create_fault};
 use crate::fault::Fault;
 
 /// Waits for word of the create until `generation.replay` is over; the generation is in doubt meanwhile, in this
@@ -18,7 +21,7 @@ pub(super) async fn outlast(
     generation: &Generation,
     purchase: &Purchase,
 ) -> Result<Task, Fault> {
-    let _doubt = generation.doubt();
+    let _doubt = generation.doubt(purchase);
     let generation_id = generation.id();
     let (key, image) = (purchase.key.as_str(), purchase.id.image);
     tracing::error!(%generation_id, image, key, "a create is in doubt and may no longer be repeated: look for its task at Evolink by time and prompt");
@@ -29,7 +32,10 @@ pub(super) async fn outlast(
 
 impl Generation {
     /// One more of its creates is in doubt, until the guard is dropped.
-    pub(super) fn doubt(&self) -> Doubt<'_> {
+    pub(super) fn doubt<'a>(&'a self, purchase: &'a Purchase) -> Doubt<'a> {
+        let Purchase { id, key, begun, .. } = purchase;
+        let entry = InDoubt { image: id.image, key: key.clone(), begun: *begun };
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
         self.change_phase(|phase| match phase {
             Phase::Running => {
                 *phase = Phase::InDoubt { creates: 1 };
@@ -41,15 +47,16 @@ impl Generation {
             }
             Phase::Overdue | Phase::Finished(_) => false,
         });
-        Doubt(self)
+        Doubt(self, &purchase.key)
     }
 }
 
 /// A create in doubt; dropped when its outcome is known.
-pub(super) struct Doubt<'a>(&'a Generation);
+pub(super) struct Doubt<'a>(&'a Generation, &'a UpstreamKey);
 
 impl Drop for Doubt<'_> {
     fn drop(&mut self) {
+        self.0.doubts.lock().unwrap_or_else(PoisonError::into_inner).retain(|entry| entry.key != *self.1);
         self.0.change_phase(|phase| match phase {
             Phase::InDoubt { creates: 0 | 1 } => {
                 *phase = Phase::Running;

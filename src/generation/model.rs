@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::audience::Audience;
 use super::journal::Admission;
+use super::overview::InDoubt;
 use super::pictures::Pictures;
 use super::progress::Progress;
 use super::reuse::IdempotencyKey;
@@ -169,6 +170,8 @@ pub struct Generation {
     /// Whether an image has or had a place upstream.
     placed: AtomicBool,
     tasks: Mutex<Vec<Bought>>,
+    /// Its creates whose outcome is not known.
+    pub(super) doubts: Mutex<Vec<InDoubt>>,
     pub(super) audience: Audience,
     pub(super) progress: Progress,
     pub(super) pictures: Arc<Pictures>,
@@ -211,6 +214,7 @@ impl Generation {
             phase: watch::Sender::new(Phase::Running),
             placed: AtomicBool::new(false),
             tasks: Mutex::default(),
+            doubts: Mutex::default(),
             audience,
             pictures,
         }

@@ -12,7 +12,7 @@ use super::model::{Generation, ImageResult, MadeImage, Phase, Timing};
 use super::purchase::{Left, Purchase};
 use super::slots::{Slot, Standing};
 use super::uploads::nobody_waits;
-use super::watch::{Ended, Watched};
+use super::watch::{Ended, Expected, Watched};
 use crate::evolink::{CreateBody, Task, TaskError, TaskId, TaskStatus, UploadLinks, create_body, task_fault};
 use crate::fault::{Fault, FaultKind};
 use crate::money::Credits;
@@ -110,6 +110,8 @@ async fn bought(
     timing: &mut Timing,
 ) -> ImageResult {
     let began = Instant::now();
+    // Before the create is sent: its task may end before the answer is here.
+    let callback = purchase.expect_callback(house);
     let (task, reserved) = if let Some((id, reserved)) = made {
         (Err(Bought { purchase, id, since: purchase.begun, estimated: None }), reserved)
     } else {
@@ -140,7 +142,7 @@ async fn bought(
             if generation.audience.is_cancelled() {
                 house.canceller.cancel(&id).await;
             }
-            end_of(house, generation, bought).await
+            end_of(house, generation, bought, callback).await
         }
     };
     generation.note_end(&id);
@@ -159,7 +161,12 @@ fn tells_its_end(task: &Task) -> bool {
 }
 
 /// Waits for the task's end; past `task_timeout` the waiters are told, and the wait goes on until `replay` is over.
-async fn end_of(house: &House, generation: &Generation, bought: Bought<'_>) -> Result<Task, Fault> {
+async fn end_of(
+    house: &House,
+    generation: &Generation,
+    bought: Bought<'_>,
+    callback: Option<Expected>,
+) -> Result<Task, Fault> {
     let plan = generation.plan();
     let Bought { purchase, id, since, estimated } = bought;
     let watched = Watched {
@@ -169,6 +176,7 @@ async fn end_of(house: &House, generation: &Generation, bought: Bought<'_>) -> R
         created: since,
         estimated,
         progress: generation.progress.image(purchase.id.image),
+        callback,
     };
     let patience = plan.task_timeout.unwrap_or(house.options.task_timeout);
     let ended = house.watcher.ended(watched);

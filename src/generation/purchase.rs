@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use super::House;
 use super::journal::{Intent, Note, PurchaseId, StoredPurchase};
 use super::model::{Generation, ImageResult};
-use crate::evolink::{CreateBody, Task, TaskId, UpstreamKey};
+use super::watch::Expected;
+use crate::evolink::{CallbackToken, CreateBody, Task, TaskId, UpstreamKey, with_callback};
 use crate::fault::{Fault, FaultKind};
 use crate::money::Credits;
 
@@ -39,9 +40,21 @@ pub(super) enum Left {
 
 impl Purchase {
     /// A create that is to be sent as soon as it is written down.
-    pub(super) fn new(generation: &Generation, image: u8, body: CreateBody) -> Self {
+    pub(super) fn new(house: &House, generation: &Generation, image: u8, body: CreateBody) -> Self {
         let id = PurchaseId { generation: generation.id().clone(), image, attempt: 0 };
-        Self { id, key: UpstreamKey::random(), body, begun: Instant::now(), taken_up: false }
+        let key = UpstreamKey::random();
+        let body = match &house.options.callback_base {
+            Some(base) => with_callback(&body, &CallbackToken::of(&key).url(base)),
+            None => body,
+        };
+        Self { id, key, body, begun: Instant::now(), taken_up: false }
+    }
+
+    /// From now on its callback is taken, if it has one. One that was begun by an earlier process may have been called
+    /// back meanwhile, in vain.
+    pub(super) fn expect_callback(&self, house: &House) -> Option<Expected> {
+        house.options.callback_base.as_ref()?;
+        Some(house.watcher.expect(CallbackToken::of(&self.key), !self.taken_up))
     }
 
     pub(super) fn to_intent(&self, house: &House) -> Intent {
@@ -60,7 +73,7 @@ impl Purchase {
         image: u8,
         body: CreateBody,
     ) -> Result<Self, Fault> {
-        let purchase = Self::new(generation, image, body);
+        let purchase = Self::new(house, generation, image, body);
         house.journal.begin(purchase.to_intent(house)).await.map_err(|error| {
             tracing::error!(generation_id = %generation.id(), %error, "a create is not sent: it cannot be written down");
             unwritten().with_cause(error)

@@ -117,6 +117,11 @@ impl Registry {
         Some((generation, withdrawal))
     }
 
+    /// All of them, some twice, in no order; those taken back included while they run.
+    pub(super) fn all(&self) -> Vec<Arc<Generation>> {
+        self.by_owner.values().flatten().chain(self.by_id.all()).map(Arc::clone).collect()
+    }
+
     /// Puts those that were taken up into the order of their admission.
     pub(super) fn sort(&mut self) {
         self.by_owner.values_mut().for_each(|same| same.sort_by_key(|generation| generation.created_ms()));

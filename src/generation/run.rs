@@ -118,7 +118,7 @@ fn ready(
         if !generation.audience.may_buy() {
             break;
         }
-        let purchase = Purchase::new(generation, index, body);
+        let purchase = Purchase::new(house, generation, index, body);
         intents.push(purchase.to_intent(house));
         images.push((index, Step::Ready(purchase, slot)));
     }

@@ -1,6 +1,7 @@
 //! The story against upstreams that no simulator plays: one that is all bugs, and one by script, on paused time.
 
 mod by_id;
+mod called;
 mod clocks;
 mod crashes;
 pub(super) mod fake;

@@ -113,7 +113,7 @@ families! {
     upstream_request_duration_seconds: HistogramVec = ["call", "status"], CALL_SECONDS;
     /// Looks taken at a task until it had ended; a look inside a batch counts as one.
     polls_per_task: Histogram = [], POLLS;
-    /// Longest time an ended task can have waited to be noticed: from the last look that saw it running, in seconds.
+    /// Longest time an ended task can have gone unnoticed: since a look saw it running, or its callback, in seconds.
     poll_lag_seconds: Histogram = [], LAG_SECONDS;
     /// Credits left on the upstream account when last asked; absent until the first answer.
     upstream_credits_remaining: GaugeVec = [];

@@ -11,9 +11,11 @@
     reason = "these are tests; Clippy knows only functions marked #[test] as such, and metrics compared here are counts"
 )]
 
+mod admin;
 mod azure;
 mod bounds;
 mod by_id;
+mod callbacks;
 mod cli;
 mod creates;
 mod cuts;

@@ -42,6 +42,10 @@ impl ById {
         self.all.insert(generation.id().clone(), Arc::clone(generation));
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Generation>> {
+        self.all.values()
+    }
+
     pub(super) fn get(&mut self, team: &str, id: &str) -> Option<&Arc<Generation>> {
         self.forget_old();
         self.all.get(id).filter(|generation| *generation.owner().team == *team)

@@ -18,6 +18,8 @@ pub(super) enum Met {
     Detach,
     Models,
     Model,
+    /// Where Evolink calls back.
+    Callback,
     /// Where no key is needed.
     Open,
 }
@@ -52,6 +54,7 @@ impl Met {
                 Self::Detach => of_keys || of_generations,
                 Self::Models => of_keys,
                 Self::Model => of_keys || code == "model_not_found",
+                Self::Callback => ["invalid_json", "request_too_large"].contains(&code),
                 Self::Open => false,
             }
     }

@@ -32,6 +32,7 @@ pub(super) fn all() -> Value {
         "/openai/deployments/{model}/images/generations":
             {"post": generations("createDeployedImage", &deployed())},
         "/openai/deployments/{model}/images/edits": {"post": edits("createDeployedImageEdit", &deployed())},
+        "/callbacks/{token}": {"post": callback(), "parameters": [path_parameter("token", "From a `callback_url`.")]},
         "/healthz": {"get": healthz()},
         "/openapi.json": {"get": this_document()},
     })
@@ -145,6 +146,16 @@ fn read(id: &str, summary: &str, met: Met, body: &str) -> Value {
     let mut responses = failures::responses(met);
     responses.insert("200".to_owned(), answer("application/json", &schema(body)));
     operation(id, summary, &responses)
+}
+
+fn callback() -> Value {
+    let taken = json!({
+        "description": "Taken; the same for every token.",
+        "headers": headers(&["x-request-id"]),
+    });
+    let mut responses = failures::responses(Met::Callback);
+    responses.insert("204".to_owned(), taken);
+    open(operation("callBack", "For Evolink: a task has ended. The body is not looked at.", &responses))
 }
 
 fn healthz() -> Value {

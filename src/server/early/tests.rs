@@ -89,7 +89,11 @@ fn gateway() -> Arc<Gateway> {
     let (converter, guard) = (Converter::new(1, 1), Guard::new(false));
     let spool = Spool::new(std::env::temp_dir());
     let parts = Parts { generations, converter, guard, spool, metrics, clock };
-    let policy = Policy { keys: Keys::new(Vec::new(), Vec::new()).unwrap(), catalog: Catalog::default() };
+    let policy = Policy {
+        keys: Keys::new(Vec::new(), Vec::new()).unwrap(),
+        catalog: Catalog::default(),
+        admin: crate::server::AdminPolicy::default(),
+    };
     let options = ServerOptions {
         deadline: DAY,
         keepalive: None,

@@ -10,6 +10,8 @@ from wishes import Wish
 
 GAUGES = ("running_generations", "queued_generations", "waiting_requests", "in_doubt_generations")
 
+UNFINISHED = ("running", "queued", "in_doubt")
+
 
 def problems(wishes: list[Wish], simulator: Simulator, gateway: Gateway) -> list[str]:
     """All that is wrong; nothing when all is well."""
@@ -26,6 +28,7 @@ def problems(wishes: list[Wish], simulator: Simulator, gateway: Gateway) -> list
     found += _delivered_once(wishes, ledger, simulator)
     found += _written_down(ledger, gateway)
     found += [f"{name} is {value}" for name in GAUGES if (value := gateway.gauge(name)) != 0]
+    found += [f"listed as {state}: {listed}" for state in UNFINISHED if (listed := gateway.listed(state))]
     if "panicked at" in gateway.log.read_text(errors="replace"):
         found.append("the gateway panicked, see its log")
     return found

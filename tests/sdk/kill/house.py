@@ -131,6 +131,11 @@ class Gateway:
             time.sleep(0.05)
         return left
 
+    def listed(self, state: str) -> list[dict]:
+        """What the admin API lists as being in this state."""
+        answer = self.http.get(f"{self.admin}/admin/v1/generations", params={"state": state})
+        return answer.raise_for_status().json()["data"]
+
     def gauge(self, name: str) -> float:
         """The sum of this metric's series; 0 without one."""
         lines = self.http.get(f"{self.admin}/metrics").text.splitlines()
