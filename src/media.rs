@@ -17,6 +17,8 @@ mod store;
 pub use address::is_public;
 pub use base64::{Segment, Segments};
 pub use convert::{ConvertError, Converter, needs_conversion};
+#[cfg(test)]
+pub(crate) use fetch::MediaHost;
 pub use fetch::{FetchBuildError, FetchError, FetchOptions, Fetcher};
 pub use guard::{Guard, Lookup, REFERENCE_LENGTH_MAX, ReferenceError, Refusal};
 pub use input::{IN_MEMORY_BYTES_MAX, InputError, InputFile, InputWriter, Spool, SpoolError};

@@ -3,6 +3,7 @@
 mod attempts;
 mod by_id;
 mod called;
+mod clocks;
 mod crashes;
 pub(super) mod fake;
 mod journal;

@@ -18,6 +18,7 @@ mod by_id;
 mod callbacks;
 mod cli;
 mod creates;
+mod cuts;
 mod edge;
 mod edits;
 mod endings;

@@ -231,6 +231,19 @@ pub(in crate::generation) fn house_on(
     metrics: &Arc<Metrics>,
     clock: Clock,
 ) -> (Generations, JoinSet<()>) {
+    let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
+    house_with(fetcher, journal, upstream, options, metrics, clock)
+}
+
+/// One that fetches its pictures so.
+pub(in crate::generation) fn house_with(
+    fetcher: Fetcher,
+    journal: Arc<dyn Journal>,
+    upstream: Arc<dyn Upstream>,
+    options: Options,
+    metrics: &Arc<Metrics>,
+    clock: Clock,
+) -> (Generations, JoinSet<()>) {
     let watching = WatchOptions {
         bounds: PollBounds { min: Duration::from_millis(500), max: Duration::from_secs(8) },
         per_second: 10,
@@ -240,7 +253,6 @@ pub(in crate::generation) fn house_on(
     let (watcher, loops) = Watcher::new(Arc::clone(&upstream), watching, Arc::clone(metrics));
     let mut owner = JoinSet::new();
     owner.spawn(loops);
-    let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
     let (generations, bookkeeping) =
         Generations::new(upstream, fetcher, watcher, journal, options, Arc::clone(metrics), clock);
     owner.spawn(bookkeeping);
