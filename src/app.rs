@@ -23,6 +23,7 @@ use crate::evolink::ClientError;
 use crate::generation::journal::JournalError;
 use crate::media::FetchBuildError;
 use crate::server::listener::{self, Limits, Shutdown};
+use crate::server::{Admin, ReloadDesk, ReloadOutcome, UpstreamView};
 use crate::store::OpenError;
 
 /// The last part of the drain time: whoever still waits is answered with a 503 that clients repeat elsewhere.
@@ -75,17 +76,31 @@ impl App {
     ) -> Result<(), StartError> {
         self.generations.recover().await?;
         let mut background = self.background;
+        let mut reloads = ReloadDesk::default();
         if let Some((reload, loaded)) = reload {
             let mut reloading = Reloading {
                 gateway: Arc::clone(&self.gateway),
                 client: self.client,
                 settings: loaded.settings,
+                desk: ReloadDesk::new(Arc::clone(&reload.now)),
             };
-            background
-                .spawn(crate::config::watch(reload, loaded.files, move |outcome| reloading.apply(outcome)));
+            reloads = reloading.desk.clone();
+            let desk = reloads.clone();
+            let begin = move || desk.begin();
+            let apply = move |outcome| reloading.apply(outcome);
+            background.spawn(crate::config::watch(reload, loaded.files, begin, apply));
         }
+        let (balance, looks_per_second) = (self.balance, self.looks_per_second);
+        let generations = self.generations.clone();
+        let upstream = move || UpstreamView {
+            breaker: Some(generations.upstream_health()),
+            balance: *balance.borrow(),
+            looks_per_second,
+        };
+        let loopback = listeners.admin.local_addr().is_ok_and(|at| at.ip().to_canonical().is_loopback());
+        let for_operators = Admin { loopback, reloads, upstream: Arc::new(upstream) };
         let admin_shutdown = Shutdown::new();
-        let admin = crate::server::admin(Arc::clone(&self.gateway), shutdown.clone());
+        let admin = crate::server::admin(Arc::clone(&self.gateway), shutdown.clone(), for_operators);
         let admin = listener::serve(listeners.admin, admin, Limits::default(), admin_shutdown.clone());
         background.spawn(admin);
         let api = crate::server::api(Arc::clone(&self.gateway), self.cors_origins, shutdown.clone());
@@ -96,15 +111,22 @@ impl App {
                 seconds = self.drain.as_secs(),
                 "draining: running answers are finished, new requests refused"
             );
+            // They are refused from now on, as all requests.
+            self.generations.expect_no_callbacks();
             tokio::time::sleep(self.drain.saturating_sub(GIVE_UP_BEFORE_END.min(self.drain / 2))).await;
             self.gateway.give_up();
             tokio::time::sleep(GIVE_UP_BEFORE_END.min(self.drain / 2)).await;
             shutdown.kill();
             std::future::pending::<()>().await;
         };
-        // What was bought is seen to its end, awaited or not: nothing remembers it afterwards.
         let serving = async {
             api.await;
+            if self.durable {
+                // The next start goes on with what nobody waits for here any more.
+                self.generations.put_away().await;
+                return;
+            }
+            // What was bought is seen to its end, awaited or not: nothing remembers it afterwards.
             tokio::select! {
                 () = self.gateway.settled() => {}
                 () = shutdown.killed() => {}
@@ -131,38 +153,39 @@ struct Reloading {
     gateway: Arc<crate::server::Gateway>,
     client: Arc<crate::evolink::Client>,
     settings: Settings,
+    /// Where reloads are asked for, and their outcomes told.
+    desk: ReloadDesk,
 }
 
 impl Reloading {
     fn apply(&mut self, outcome: Result<Loaded, Problems>) {
-        let taken = match outcome {
+        let outcome = match outcome {
             Ok(loaded) => self.take(loaded),
             Err(problems) => {
                 tracing::error!(%problems, "the changed configuration has problems; the old one stays in force");
-                false
+                Err(problems.to_string())
             }
         };
-        self.gateway.note_reload(taken);
+        self.gateway.note_reload(outcome.is_ok());
+        self.desk.end(&outcome);
     }
 
-    fn take(&mut self, loaded: Loaded) -> bool {
-        let policy = match policy(&loaded.settings) {
-            Ok(policy) => policy,
-            Err(error) => {
-                tracing::error!(%error, "the changed configuration cannot be used; the old one stays in force");
-                return false;
-            }
-        };
-        if let Err(error) = self.client.set_api_key(&loaded.settings.evolink.api_key.to_secret()) {
+    fn take(&mut self, loaded: Loaded) -> ReloadOutcome {
+        let policy = policy(&loaded.settings).map_err(|error| {
+            tracing::error!(%error, "the changed configuration cannot be used; the old one stays in force");
+            error.to_string()
+        })?;
+        self.client.set_api_key(&loaded.settings.evolink.api_key.to_secret()).map_err(|error| {
             tracing::error!(%error, "the changed evolink.api_key cannot be used; the old configuration stays in force");
-            return false;
-        }
+            format!("evolink.api_key: {error}")
+        })?;
         self.gateway.set_policy(policy);
-        for path in needs_restart(&self.settings, &loaded.settings) {
+        let waiting = needs_restart(&self.settings, &loaded.settings);
+        for path in &waiting {
             tracing::warn!(%path, "this changed setting holds after a restart");
         }
         tracing::info!("the configuration was reloaded");
         self.settings = loaded.settings;
-        true
+        Ok(waiting)
     }
 }

@@ -9,6 +9,7 @@ mod serve;
 mod simulate;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -36,6 +37,9 @@ enum Command {
 /// The command line cannot be run: exit code of configuration problems.
 const EXIT_REFUSED: u8 = 2;
 
+/// A disk that hangs does not keep the process from ending longer than this.
+const BLOCKING_LAST_MAX: Duration = Duration::from_secs(1);
+
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     match Cli::parse().command {
@@ -51,7 +55,11 @@ pub fn run() -> ExitCode {
 
 fn in_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(command),
+        Ok(runtime) => {
+            let code = runtime.block_on(command);
+            runtime.shutdown_timeout(BLOCKING_LAST_MAX);
+            code
+        }
         Err(error) => say(&format!("the async runtime cannot start: {error}")),
     }
 }

@@ -6,6 +6,7 @@
 //! with `problem` for everything that is not a task; `failure` says it to a client of the gateway.
 
 pub mod breaker;
+mod callback;
 mod clean;
 mod client;
 mod decode;
@@ -17,10 +18,11 @@ mod upload;
 mod upstream;
 mod wire;
 
+pub use callback::{CallbackToken, with_callback, without_callback};
 pub use clean::{CLIENT_MESSAGE_CHARS_MAX, client_message};
 pub use client::{BATCH_IDS_MAX, Client, ClientError, Options};
-pub use failure::{create_fault, retryable, task_fault, upload_fault};
-pub use task::{Task, TaskError, TaskId, TaskStatus, TaskUsage};
+pub use failure::{create_fault, retryable, task_fault, unavailable, upload_fault};
+pub use task::{ListedTask, Task, TaskError, TaskId, TaskList, TaskStatus, TaskUsage};
 pub use upload::{FILE_QUOTA_FULL, FileId, Upload, UploadBody, UploadedFile};
 pub use upstream::{CallError, CallFuture, CreateBody, Credit, Proof, Refusal, Upstream, UpstreamKey};
 pub use wire::{UploadLinks, create_body};

@@ -3,24 +3,33 @@
 //! A generation is an owned background task. A request only *waits* for it, with its own deadline and free to leave:
 //! joining, retries that buy nothing, hand-over at the deadline and drain all come from this one idea.
 //!
-//! Reading order: [`Generations::begin`] (join or start), `run` (admission, its images side by side), `uploads`
-//! (pictures that came along), `one_image` (place, purchase, create, watch), `create` (one key, many tries), [`watch`] (when
-//! do tasks end), [`Waiter`] (waiting and leaving), `audience` (who has an interest), `pictures` (links become bytes);
-//! [`journal`] (what outlives the process), `scribe` (what is written without waiting), `recover` (the next start).
+//! Reading order: [`Generations::begin`] (join or start, by the rules of `registry`), `run` (admission, its images side
+//! by side), `uploads` (pictures that came along), `one_image` (place, purchase, create, watch), `create` (one key, many tries), `doubt` and
+//! `reconcile` (creates without an answer), [`watch`] (when do tasks end), `attempts` (once more after a failed task),
+//! [`Waiter`] (waiting and leaving), `audience` (who has an interest), `pictures` and `gallery` (links become bytes, and
+//! are stored); [`journal`] (what outlives the process), `scribe` (what is written without waiting), `recover` (the next
+//! start).
 //! Knows the capabilities; nothing of HTTP towards clients.
 
+mod attempts;
 mod audience;
 mod cancel;
+mod claims;
 mod create;
 mod doubt;
+mod gallery;
+mod health;
 pub mod journal;
+mod keeping;
 mod memory;
 mod model;
 mod one_image;
+mod overview;
 mod pictures;
 mod progress;
 mod purchase;
 mod queue;
+mod reconcile;
 mod recover;
 mod registry;
 mod reuse;
@@ -36,29 +45,38 @@ use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
+pub use health::Health;
+pub use keeping::Keeping;
 pub use model::{Finished, Generation, GenerationId, ImageResult, MadeImage, Owner, State, Timing};
+pub use overview::{Filter, InDoubt, Overview, Place};
 pub use pictures::Delivered;
-pub use reuse::IdempotencyKey;
+pub use reuse::{Came, IdempotencyKey, Reuse, Sharing, Wish};
 pub use waiter::Waiter;
 
 use crate::clock::Clock;
-use crate::evolink::Upstream;
+use crate::evolink::breaker::{Breaker, BreakerSnapshot};
+use crate::evolink::{CallbackToken, Upstream};
 use crate::fault::Fault;
 use crate::image::Plan;
-use crate::media::{Fetcher, InputFile};
+use crate::media::Fetcher;
 use crate::telemetry::Metrics;
 use audience::Withdrawal;
 use cancel::Canceller;
-use journal::{Journal, JournalError, Note};
-use memory::PictureMemory;
+use claims::Claims;
+use gallery::Gallery;
+use health::Trials;
+use journal::{Journal, JournalError, Note, Wanted};
+use purchase::unwritten;
 use queue::Queue;
-use registry::Registry;
+use registry::{Found, Registry};
 use scribe::Scribe;
 use uploads::Uploads;
 use watch::Watcher;
 
-/// Bytes of pictures held in memory at once, all answers together; more wait their turn.
-const PICTURE_MEMORY_MAX: usize = 256 * 1024 * 1024;
+/// Longest wait, when the process ends, for the pictures that are being put; then the next start puts them.
+const PUTS_LAST_MAX: Duration = Duration::from_secs(5);
+/// Longest wait, when the process ends, for the notes that are still to be written.
+const NOTES_LAST_MAX: Duration = Duration::from_secs(5);
 
 /// How generations behave (`evolink` and `generation` of the configuration).
 #[derive(Debug, Clone)]
@@ -123,12 +141,15 @@ pub struct Generations(Arc<House>);
 /// What a running generation works with.
 struct House {
     upstream: Arc<dyn Upstream>,
-    fetcher: Fetcher,
+    /// Asked before each try of a create.
+    breaker: Breaker,
+    claims: Claims,
     watcher: Watcher,
     options: Options,
     queue: Queue,
-    memory: PictureMemory,
+    gallery: Arc<Gallery>,
     journal: Arc<dyn Journal>,
+    trials: Trials,
     scribe: Scribe,
     registry: Mutex<Registry>,
     uploads: Uploads,
@@ -149,38 +170,50 @@ impl House {
     }
 }
 
+/// What a request came to.
+enum Begun {
+    Found(Found),
+    New(Arc<Generation>),
+}
+
 impl Generations {
     /// The house, and its bookkeeping (writing notes, sweeping the journal) for the caller to own.
     pub fn new(
         upstream: Arc<dyn Upstream>,
         fetcher: Fetcher,
         watcher: Watcher,
-        journal: Arc<dyn Journal>,
+        keeping: impl Into<Keeping>,
         options: Options,
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> (Self, impl Future<Output = ()> + Send) {
+        let Keeping { journal, pictures, keep } = keeping.into();
         let tasks = TaskTracker::new();
         let (scribe, writing) = Scribe::new(Arc::clone(&journal));
         let uploads = Uploads::new(Arc::clone(&upstream), scribe.clone(), tasks.clone(), &options);
         let sweeping = recover::sweep(Arc::clone(&journal), options.replay, clock.clone());
+        let store = pictures.map(|store| (store, keep));
+        let (gallery, keeping) =
+            Gallery::new(Arc::clone(&upstream), fetcher, scribe.clone(), store, clock.clone());
         let house = Self(Arc::new(House {
             uploads,
             canceller: Canceller::new(Arc::clone(&upstream)),
             upstream,
-            fetcher,
+            breaker: Breaker::new(),
+            claims: Claims::default(),
             watcher,
             queue: Queue::new(options.max_tasks, options.queue_timeout),
-            memory: PictureMemory::new(PICTURE_MEMORY_MAX),
+            gallery,
+            trials: Trials::new(Arc::clone(&journal)),
             journal,
             scribe,
-            registry: Mutex::new(Registry::new(options.replay)),
+            registry: Mutex::new(Registry::new(options.replay, options.task_timeout)),
             options,
             tasks,
             metrics,
             clock,
         }));
-        (house, async { ((), ()) = futures_util::future::join(writing, sweeping).await })
+        (house, async { ((), (), ()) = futures_util::future::join3(writing, sweeping, keeping).await })
     }
 
     /// Goes on with what an earlier process left in the journal. To be called once, before anything is begun.
@@ -191,53 +224,87 @@ impl Generations {
         recover::recover(&self.0).await
     }
 
-    /// Waits for a generation of this plan: one that was paid for and never delivered to this key, or for a client's
-    /// automatic retry the one still running, else a new one. `inputs` are the pictures that came with the request;
-    /// who joins needs none.
-    ///
-    /// A new one is written down before this returns; nothing is done for it earlier.
+    /// Waits for a generation that answers the wish, by its rules of reuse; else for a new one, which is written down
+    /// before this returns. Nothing is done for it earlier.
     ///
     /// # Errors
-    /// `Overloaded` when too many generations are under way already, or it cannot be written down.
-    pub async fn begin(
-        &self,
-        plan: Arc<Plan>,
-        owner: Owner,
-        inputs: Vec<InputFile>,
-        automatic_retry: bool,
-    ) -> Result<Waiter, Fault> {
-        let waiter = self.enter(plan, owner, inputs, automatic_retry)?;
+    /// `IdempotencyConflict` when the key stands for another request, `CacheMiss` when nothing new may be begun,
+    /// `Overloaded` when too many generations are under way already, or it cannot be written down;
+    /// `UpstreamUnavailable` while upstream takes no creates.
+    pub async fn begin(&self, wish: Wish) -> Result<Waiter, Fault> {
+        if self.registry().may_have_forgotten_what_answers(&wish.owner, &wish.reuse) {
+            let Owner { team, fingerprint, .. } = &wish.owner;
+            let key = wish.reuse.idempotency_key.clone();
+            let wanted = Wanted::Answer { team: Arc::clone(team), fingerprint: *fingerprint, key };
+            recover::recall(&self.0, wanted).await.map_err(|error| unwritten().with_cause(error))?;
+        }
+        let waiter = self.enter(wish).await?;
         waiter.generation().admitted().await?;
         Ok(waiter)
     }
 
-    fn enter(
-        &self,
-        plan: Arc<Plan>,
-        owner: Owner,
-        inputs: Vec<InputFile>,
-        automatic_retry: bool,
-    ) -> Result<Waiter, Fault> {
-        let mut registry = self.registry();
-        if let Some(generation) = registry.join(&owner, automatic_retry) {
-            drop(registry);
+    async fn enter(&self, wish: Wish) -> Result<Waiter, Fault> {
+        let Wish { plan, owner, inputs, reuse } = wish;
+        let begun = self.find_or_add(plan, &owner, &reuse)?;
+        let (generation, came, newly_named) = match begun {
+            Begun::Found(Found { generation, came, newly_named }) => (generation, came, newly_named),
+            Begun::New(generation) => {
+                self.0.tasks.spawn(run::begin(Arc::clone(&self.0), Arc::clone(&generation), inputs));
+                return Ok(Waiter::new(Arc::clone(&self.0), generation, Came::First));
+            }
+        };
+        let waiter = Waiter::new(Arc::clone(&self.0), generation, came);
+        let generation_id = waiter.generation().id();
+        if came == Came::Joined {
             self.0.metrics.joined();
-            tracing::info!(generation_id = %generation.id(), team = %owner.team, "a repeated request joined its generation");
-            return Ok(Waiter::new(Arc::clone(&self.0), generation, true));
+            tracing::info!(%generation_id, team = %owner.team, "a repeated request joined its generation");
         }
-        let generation = Arc::new(Generation::new(plan, owner, self.0.clock.unix_ms()));
+        if let Some(key) = reuse.idempotency_key.filter(|_| newly_named) {
+            let note = Note::Named { generation: generation_id.clone(), team: owner.team, key };
+            // What the client is told holds after a crash, too. An answer that costs nothing is given all the same.
+            if self.0.journal.note(Arc::from([note.clone()])).await.is_err() {
+                self.0.scribe.note(note);
+            }
+        }
+        Ok(waiter)
+    }
+
+    /// The generation that answers, or a new one that is known from here on: of many identical requests at once only
+    /// the first begins one.
+    fn find_or_add(&self, plan: Arc<Plan>, owner: &Owner, reuse: &Reuse) -> Result<Begun, Fault> {
+        let mut registry = self.registry();
+        if let Some(found) = registry.take(owner, reuse)? {
+            return Ok(Begun::Found(found));
+        }
+        if reuse.only_if_cached {
+            return Err(reuse::nothing_cached());
+        }
+        self.0.refuse_in_an_outage()?;
+        let private = reuse.sharing == Sharing::Private;
+        let generation = Generation::new(plan, owner.clone(), self.0.clock.unix_ms());
+        let generation = Arc::new(generation.kept_to(reuse.idempotency_key.clone(), private));
         generation.audience.enter();
         registry.add(&generation)?;
-        drop(registry);
-        self.0.tasks.spawn(run::begin(Arc::clone(&self.0), Arc::clone(&generation), inputs));
-        Ok(Waiter::new(Arc::clone(&self.0), generation, false))
+        Ok(Begun::New(generation))
+    }
+
+    /// Takes the team's generation of this id back from the journal, when it was forgotten for room.
+    pub async fn remember(&self, team: &Arc<str>, id: &str) {
+        let id = GenerationId::kept(id.to_owned());
+        if !self.registry().may_have_forgotten(&id) {
+            return;
+        }
+        let wanted = Wanted::Generation { team: Arc::clone(team), id };
+        if let Err(error) = recover::recall(&self.0, wanted).await {
+            tracing::warn!(%error, "the journal cannot be asked for a generation");
+        }
     }
 
     /// Waits for the team's generation of this id, or for the answer of one that ended within `replay`. None when there
     /// is none, it is another team's, or it was given up or taken back.
     pub fn find(&self, team: &str, id: &str) -> Option<Waiter> {
         let generation = self.registry().find(team, id)?;
-        Some(Waiter::new(Arc::clone(&self.0), generation, true))
+        Some(Waiter::by_id(Arc::clone(&self.0), generation))
     }
 
     /// Takes the team's generation of this id back: it is not found any more, and no further request joins it. When
@@ -255,11 +322,47 @@ impl Generations {
         Some(generation)
     }
 
+    /// A callback came for whatever has this name: its task is looked at soon. Nothing else; unknown names do nothing.
+    pub fn wake(&self, name: &CallbackToken) {
+        self.0.watcher.wake(name);
+    }
+
+    /// No callbacks will come any more, since the gateway drains: tasks are looked at as if there were none.
+    pub fn expect_no_callbacks(&self) {
+        self.0.watcher.expect_no_callbacks();
+    }
+
+    /// Whether upstream takes creates at the moment.
+    pub fn upstream_health(&self) -> BreakerSnapshot {
+        self.0.breaker.snapshot(tokio::time::Instant::now())
+    }
+
     /// Waits until nothing is under way any more: every task seen to its end, every upload deleted. For the drain, when
     /// no new generation can begin.
     pub async fn settled(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
+    }
+
+    /// For the end of a process whose journal outlives it: the next start goes on with all generations, but what this
+    /// one still has to put or to write down is not left to it, as far as the disk takes it within some seconds.
+    pub async fn put_away(&self) {
+        let House { gallery, scribe, .. } = &*self.0;
+        if tokio::time::timeout(PUTS_LAST_MAX, gallery.put_all()).await.is_err() {
+            tracing::warn!("pictures could not be stored before the end; the next start stores them");
+        }
+        if tokio::time::timeout(NOTES_LAST_MAX, scribe.written()).await.is_err() {
+            tracing::warn!(
+                "notes could not be written before the end; the next start finds out what they told"
+            );
+        }
+    }
+
+    /// Whether new generations could be begun: tries the journal and looks at the picture store's disk, once a second
+    /// at most.
+    pub async fn health(&self) -> Health {
+        let (state, images) = tokio::join!(self.0.trials.journal(), self.0.gallery.works());
+        Health { state, images }
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {

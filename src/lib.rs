@@ -13,6 +13,8 @@
 // Vocabulary: pure, no I/O.
 /// The wall clock, which tests may hold.
 pub mod clock;
+/// Whether a folder's disk takes more, asked without writing.
+pub mod disk;
 /// Every failure a client can meet: status, type, code, may it be repeated.
 pub mod fault;
 /// The domain: request, size, quality, format, plan, fingerprint.

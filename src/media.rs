@@ -17,9 +17,13 @@ mod store;
 pub use address::is_public;
 pub use base64::{Segment, Segments};
 pub use convert::{ConvertError, Converter, needs_conversion};
+#[cfg(test)]
+pub(crate) use fetch::MediaHost;
 pub use fetch::{FetchBuildError, FetchError, FetchOptions, Fetcher};
 pub use guard::{Guard, Lookup, REFERENCE_LENGTH_MAX, ReferenceError, Refusal};
 pub use input::{IN_MEMORY_BYTES_MAX, InputError, InputFile, InputWriter, Spool, SpoolError};
 pub use picture::{Picture, PictureError};
 pub use sniff::{dimensions, has_alpha, is_complete, sniff};
+#[cfg(test)]
+pub(crate) use store::Volume;
 pub use store::{PictureStore, StoreFault, StoredPicture, Swept};

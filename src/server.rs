@@ -7,6 +7,7 @@
 mod accepted;
 mod admin;
 mod answer;
+mod cache_control;
 pub mod drain_body;
 mod early;
 mod gateway;
@@ -17,6 +18,7 @@ mod manner;
 mod prefer;
 pub mod read_body;
 pub mod read_form;
+mod readiness;
 pub mod respond;
 mod routes;
 mod story;
@@ -29,7 +31,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
-pub use admin::admin;
+pub use admin::{
+    Admin, AdminPolicy, Balance, LookUpstream, ReloadDesk, ReloadOutcome, TeamListing, UpstreamView, admin,
+};
 pub use gateway::{Gateway, Keepalive, Parts, Patience, Policy, ServerOptions};
 pub use waiting_room::{Place, WaitingRoom};
 
@@ -54,6 +58,7 @@ pub fn api(gateway: Arc<Gateway>, cors_origins: Vec<String>, shutdown: Shutdown)
         .route("/v1/images/generations/{id}", get(routes::by_id::retrieve).delete(routes::by_id::delete))
         .route("/v1/models", get(routes::models::list))
         .route("/v1/models/{*id}", get(routes::models::retrieve))
+        .route("/callbacks/{token}", post(routes::callbacks::called))
         .route("/healthz", get(async || "ok\n"))
         .route("/openapi.json", get(routes::openapi::document))
         .fallback(unknown_url)

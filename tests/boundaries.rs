@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 500;
 
 /// Each room and the rooms it may know.
-const ROOMS: [(&str, &[&str]); 20] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     ("clock", &[]),
+    ("disk", &[]),
     ("money", &[]),
     ("fault", &[]),
     ("image", &["fault", "money"]),
@@ -28,9 +29,9 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("keys", &["fault"]),
     ("quota", &["fault", "image", "money"]),
     ("evolink", &["fault", "image", "money", "telemetry"]),
-    ("media", &["clock", "fault", "image", "telemetry"]),
+    ("media", &["clock", "disk", "fault", "image", "telemetry"]),
     ("generation", &["clock", "fault", "image", "money", "evolink", "media", "quota", "telemetry"]),
-    ("store", &["evolink", "fault", "generation", "image", "media", "money", "quota"]),
+    ("store", &["disk", "evolink", "fault", "generation", "image", "media", "money", "quota"]),
     (
         "server",
         &[
@@ -72,7 +73,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
 ];
 
 /// Each crate (or part of the standard library) that is kept to some rooms, and those rooms.
-const CRATES: [(&str, &[&str]); 23] = [
+const CRATES: [(&str, &[&str]); 24] = [
     ("axum", &["server"]),
     ("tower", &["server"]),
     ("tower_http", &["server"]),
@@ -86,11 +87,12 @@ const CRATES: [(&str, &[&str]); 23] = [
     ("tracing_subscriber", &["telemetry"]),
     ("image", &["media", "simulator"]),
     ("rusqlite", &["store"]),
+    ("rustix", &["disk"]),
     ("webp", &["media"]),
     ("font8x8", &["simulator"]),
     ("serde_saphyr", &["config"]),
     ("clap", &["cli"]),
-    ("sha2", &["config", "image", "keys", "media"]),
+    ("sha2", &["config", "evolink", "image", "keys", "media"]),
     ("subtle", &["keys"]),
     ("arc_swap", &["evolink", "server"]),
     ("std::env", &["config"]),

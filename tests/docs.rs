@@ -213,6 +213,20 @@ fn every_logged_message_that_is_documented_is_in_the_code() {
     }
 }
 
+#[test]
+fn every_route_for_operators_is_documented_and_no_other() {
+    let code = include_str!("../src/server/admin.rs");
+    let routed: BTreeSet<String> = code
+        .split(".route(\"/admin/")
+        .skip(1)
+        .filter_map(|rest| {
+            let (path, handler) = rest.split_once("\", ")?;
+            Some(format!("{} /admin/{path}", handler.split('(').next()?.to_uppercase()))
+        })
+        .collect();
+    assert_eq!(names(&table(section(OPERATIONS, "## Admin API"), "route")), routed);
+}
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }

@@ -34,6 +34,12 @@ impl Report {
         self.add(Row { figure: figure.into(), value: shown(value, unit), bar: Some(bar) });
     }
 
+    /// A figure that must be `limit` at least.
+    pub(crate) fn at_least(&mut self, figure: impl Into<String>, value: f64, limit: f64, unit: &str) {
+        let bar = Bar { text: format!("≥ {}", shown(limit, unit)), met: value >= limit };
+        self.add(Row { figure: figure.into(), value: shown(value, unit), bar: Some(bar) });
+    }
+
     /// No bar is missed.
     pub(crate) fn is_good(&self) -> bool {
         self.rows.iter().all(|row| row.bar.as_ref().is_none_or(|bar| bar.met))

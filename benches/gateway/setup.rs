@@ -18,6 +18,8 @@ pub(crate) struct Bench {
     pub(crate) quick: bool,
     key: SecretKey,
     directory: PathBuf,
+    /// On the disk of the build.
+    disk: tempfile::TempDir,
     files: AtomicU32,
 }
 
@@ -41,7 +43,10 @@ impl Bench {
     pub(crate) fn new(gateway: PathBuf, pin: bool, quick: bool) -> Result<Self, Error> {
         let directory = std::env::temp_dir().join(format!("evolink-gateway-bench-{}", std::process::id()));
         std::fs::create_dir_all(&directory)?;
+        std::fs::create_dir_all(env!("CARGO_TARGET_TMPDIR"))?;
+        let disk = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         Ok(Self {
+            disk,
             gateway,
             pinned: pin && can_pin(),
             quick,
@@ -78,8 +83,30 @@ impl Bench {
         upstream: &Upstream,
         evolink: &str,
     ) -> Result<Server, Error> {
+        self.start_gateway(core, upstream, evolink, "memory", &self.directory.join("data")).await
+    }
+
+    /// One that writes its journal in this folder. It goes where the scheduler puts it: the writer's thread has work
+    /// beside the others.
+    pub(crate) async fn gateway_with_state(
+        &self,
+        upstream: &Upstream,
+        evolink: &str,
+        folder: &Path,
+    ) -> Result<Server, Error> {
+        self.start_gateway(Core::Any, upstream, evolink, "embedded", folder).await
+    }
+
+    async fn start_gateway(
+        &self,
+        core: Core,
+        upstream: &Upstream,
+        evolink: &str,
+        store: &str,
+        data: &Path,
+    ) -> Result<Server, Error> {
         let config = self.file("yaml");
-        std::fs::write(&config, self.config(upstream, evolink))?;
+        std::fs::write(&config, self.config(upstream, evolink, store, data))?;
         let process = self.start(core, &self.gateway, &format!("serve --config {}", config.display()))?;
         let address = process.address_after("\"api\":\"").await?;
         Ok(Server { process, address, key: self.key.expose().to_owned() })
@@ -99,18 +126,25 @@ impl Bench {
         Process::start(if self.pinned { core } else { Core::Any }, program, &arguments, self.file("log"))
     }
 
+    /// A new folder on the disk of the build: the system's own may be in memory.
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, Error> {
+        let folder = self.disk.path().join(name);
+        std::fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
     fn file(&self, extension: &str) -> PathBuf {
         let number = self.files.fetch_add(1, Ordering::Relaxed);
         self.directory.join(format!("{number}.{extension}"))
     }
 
-    fn config(&self, upstream: &Upstream, evolink: &str) -> String {
+    fn config(&self, upstream: &Upstream, evolink: &str, store: &str, data: &Path) -> String {
         let (address, hash) = (upstream.address, self.key.digest());
-        let data = self.directory.join("data").display().to_string();
+        let data = data.display();
         format!(
             "server: {{listen: \"127.0.0.1:0\", admin_listen: \"127.0.0.1:0\"}}\n\
              log: {{format: json}}\n\
-             state: {{store: memory, path: \"{data}\"}}\n\
+             state: {{store: {store}, path: \"{data}\"}}\n\
              images: {{store: none}}\n\
              teams: [{{name: bench, keys: [{{name: main, sha256: \"{hash}\"}}]}}]\n\
              evolink: {{api_key: bench, base_url: \"http://{address}\", files_url: \"http://{address}\", \

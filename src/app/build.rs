@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{StartError, policy};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::config::settings::{self, Batch, StateStore};
+use crate::config::settings::{self, Batch, ImageStore, StateStore};
 use crate::evolink::{self, Client, Upstream};
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
-use crate::generation::{self, Generations, OnDisconnect};
-use crate::media::{Converter, FetchOptions, Fetcher, Guard, Spool};
-use crate::server::{Gateway, Keepalive, Parts, ServerOptions};
+use crate::generation::{self, Generations, Keeping, OnDisconnect};
+use crate::media::{Converter, FetchOptions, Fetcher, Guard, PictureStore, Spool};
+use crate::server::{Balance, Gateway, Keepalive, Parts, ServerOptions};
 use crate::store::{Engine, EngineJournal, OpenError};
 use crate::telemetry::Metrics;
 
@@ -31,12 +32,15 @@ pub struct App {
     pub(super) background: JoinSet<()>,
     pub(super) cors_origins: Vec<String>,
     pub(super) drain: Duration,
+    /// The journal outlives the process.
+    pub(super) durable: bool,
+    pub(super) balance: watch::Receiver<Option<Balance>>,
+    pub(super) looks_per_second: u32,
 }
 
 impl App {
     /// Builds everything and opens the state; binds nothing, sends nothing. Needs a tokio runtime.
     pub fn build(settings: &Settings, clock: Clock) -> Result<Self, StartError> {
-        let journal = Arc::new(EngineJournal::new(open_state(settings)?));
         let metrics = Arc::new(Metrics::new());
         let client = Arc::new(Client::new(client_options(settings), Arc::clone(&metrics))?);
         let upstream: Arc<dyn Upstream> = client.clone();
@@ -50,12 +54,13 @@ impl App {
             Watcher::new(Arc::clone(&upstream), watch_options(settings), Arc::clone(&metrics));
         let mut background = JoinSet::new();
         background.spawn(watching);
-        background.spawn(follow_credits(Arc::clone(&upstream)));
+        let (balance_read, balance) = watch::channel(None);
+        background.spawn(follow_credits(Arc::clone(&upstream), balance_read, clock.clone()));
         let (generations, bookkeeping) = Generations::new(
             upstream,
             fetcher,
             watcher,
-            journal,
+            keeping(settings, &clock)?,
             generation_options(settings),
             Arc::clone(&metrics),
             clock.clone(),
@@ -80,8 +85,23 @@ impl App {
             background,
             cors_origins: settings.server.cors.origins.clone(),
             drain: settings.server.drain,
+            durable: settings.state.store != StateStore::Memory,
+            balance,
+            looks_per_second: settings.evolink.poll.per_second,
         })
     }
+}
+
+fn keeping(settings: &Settings, clock: &Clock) -> Result<Keeping, OpenError> {
+    let pictures = match settings.images.store {
+        ImageStore::None => None,
+        // S3 is not there yet: its setting says so, and the disk stands in.
+        ImageStore::Disk | ImageStore::S3 => {
+            Some(PictureStore::new(settings.images.path.clone(), clock.clone()))
+        }
+    };
+    let journal = Arc::new(EngineJournal::new(open_state(settings)?));
+    Ok(Keeping { journal, pictures, keep: settings.images.keep })
 }
 
 /// The state's database. Redis is not there yet: its setting says so, and the embedded database stands in.
@@ -161,12 +181,15 @@ fn server_options(settings: &Settings) -> ServerOptions {
     }
 }
 
-/// Asks for the account's balance, so that the client keeps its gauge. A failure is logged once until it works again.
-async fn follow_credits(upstream: Arc<dyn Upstream>) {
+/// Asks for the account's balance, for its gauge and for the admin API. A failure is logged once until it works again.
+async fn follow_credits(upstream: Arc<dyn Upstream>, balance: watch::Sender<Option<Balance>>, clock: Clock) {
     let mut failing = false;
     loop {
         match upstream.credits().await {
-            Ok(_) => failing = false,
+            Ok(credit) => {
+                balance.send_replace(Some(Balance { remaining: credit.remaining, read: clock.unix() }));
+                failing = false;
+            }
             Err(error) if !failing => {
                 tracing::warn!(%error, "the balance of the evolink account cannot be read");
                 failing = true;

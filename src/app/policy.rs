@@ -1,4 +1,4 @@
-//! From settings to the policy a request is judged by: keys, catalog, strictness.
+//! From settings to the policy a request is judged by: keys, catalog, strictness, sharing.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::config::Settings;
 use crate::config::settings::{Alias, Key, ResponseFormat, Team};
 use crate::image::{Compression, Delivery};
 use crate::keys::{self, KeyDigest, KeySpec, Keys, KeysError, SecretKey, mint_first_key};
-use crate::server::Policy;
+use crate::server::{AdminPolicy, Policy, TeamListing};
 
 /// The team of a gateway that has none configured.
 const DEFAULT_TEAM: &str = "default";
@@ -28,24 +28,52 @@ pub enum PolicyError {
 /// reads and writes that file, so it blocks.
 pub fn policy(settings: &Settings) -> Result<Policy, PolicyError> {
     let rows = rows(&settings.models.catalog).map_err(PolicyError::Rows)?;
-    let mut teams: Vec<_> = settings.teams.iter().map(|team| team_of(team, settings.strict)).collect();
+    let mut teams: Vec<_> = settings.teams.iter().map(|team| team_of(team, settings)).collect();
     let mut specs: Vec<_> = settings.teams.iter().flat_map(specs_of).collect();
     if settings.teams.is_empty() {
-        teams.push(keys::Team { strict: settings.strict, ..keys::Team::new(DEFAULT_TEAM) });
+        let (strict, cached) = (settings.strict, settings.cache.enabled);
+        teams.push(keys::Team { strict, cached, ..keys::Team::new(DEFAULT_TEAM) });
         specs.push(first_key(settings)?);
     }
+    let listings = listings(settings, &teams, &specs);
     Ok(Policy {
         keys: Keys::new(teams, specs).map_err(PolicyError::Keys)?,
+        admin: AdminPolicy {
+            token: settings
+                .server
+                .admin_token
+                .as_ref()
+                .filter(|token| !token.is_empty())
+                .map(|token| keys::hash_secret(token.expose())),
+            teams: listings,
+        },
         catalog: Catalog::with_rows(rows, aliases(settings), settings.models.default.clone()),
     })
 }
 
-fn team_of(team: &Team, strict: bool) -> keys::Team {
+fn team_of(team: &Team, settings: &Settings) -> keys::Team {
     keys::Team {
         models: team.models.clone(),
-        strict: team.strict.unwrap_or(strict),
+        strict: team.strict.unwrap_or(settings.strict),
+        cached: team.cache.over(&settings.cache).enabled,
         ..keys::Team::new(team.name.as_str())
     }
+}
+
+/// The teams as the admin API shows them.
+fn listings(settings: &Settings, teams: &[keys::Team], specs: &[KeySpec]) -> Vec<TeamListing> {
+    let cache = |name: &str| {
+        let own = settings.teams.iter().find(|team| team.name == name);
+        own.and_then(|team| team.cache.enabled).unwrap_or(settings.cache.enabled)
+    };
+    let listing = |team: &keys::Team| TeamListing {
+        name: team.name.to_string(),
+        models: team.models.clone(),
+        strict: team.strict,
+        cache: cache(&team.name),
+        keys: specs.iter().filter(|spec| spec.team == *team.name).count(),
+    };
+    teams.iter().map(listing).collect()
 }
 
 fn specs_of(team: &Team) -> impl Iterator<Item = KeySpec> {

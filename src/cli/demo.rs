@@ -81,6 +81,7 @@ impl Demo {
                allow_private_media: true\n  \
                poll: {{min: 200ms}}\n\
              state: {{store: memory}}\n\
+             images: {{store: none}}\n\
              teams:\n  - name: demo\n    keys: [{{name: demo, secret: {secret}}}]\n",
             listen = self.listen,
             secret = key.expose(),

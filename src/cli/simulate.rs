@@ -33,13 +33,13 @@ pub struct Simulate {
     /// Credits of the account
     #[arg(long, default_value_t = 1_000_000.0, value_parser = factor)]
     credits: f64,
-    /// No POST /v1/tasks/batch
+    /// No batch query: POST /v1/tasks/batch answers 404
     #[arg(long)]
     no_batch: bool,
-    /// No GET /v1/tasks
+    /// No list of tasks: GET /v1/tasks answers 404
     #[arg(long)]
     no_list: bool,
-    /// Ignore Idempotency-Key on creates
+    /// Ignore Idempotency-Key: every create makes a task of its own, repeated or not
     #[arg(long)]
     no_idempotency: bool,
     /// Plain pictures of exactly so many bytes

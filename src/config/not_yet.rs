@@ -10,7 +10,13 @@ use super::problem::Warning;
 struct NotYet {
     pattern: &'static [&'static str],
     unless: Option<&'static str>,
+    /// The only value at which there is something to say.
+    only: Option<&'static str>,
     message: &'static str,
+}
+
+const fn entry_at(pattern: &'static [&'static str], only: &'static str, message: &'static str) -> NotYet {
+    NotYet { pattern, unless: None, only: Some(only), message }
 }
 
 const fn entry(
@@ -18,47 +24,31 @@ const fn entry(
     unless: Option<&'static str>,
     message: &'static str,
 ) -> NotYet {
-    NotYet { pattern, unless, message }
+    NotYet { pattern, unless, only: None, message }
 }
 
 const LIMITS: &str = "limits are not enforced yet";
-const CACHE: &str = "there is no cache yet: every request buys its own picture";
-const STORE: &str = "pictures are not stored yet: links are Evolink's own";
+const CACHE: &str = "finished generations answer their team for generation.replay for now";
+const LINKS: &str = "own links are not there yet: links are Evolink's";
+const S3: &str = "S3 is not used yet: pictures are stored on the disk (images.path)";
 
 const NOT_YET: &[NotYet] = &[
-    entry(&["server", "admin_token"], None, "the admin API is not there yet"),
-    entry(&["server", "public_url"], None, "own links and callbacks are not there yet"),
+    entry(&["server", "public_url"], None, "own links are not there yet"),
     entry(&["server", "trusted_proxies"], None, "X-Forwarded-* headers are not read yet"),
-    entry(
-        &["evolink", "callback", "enabled"],
-        Some("false"),
-        "callbacks are not there yet: tasks are looked at",
-    ),
-    entry(
-        &["evolink", "idempotent_creates"],
-        Some("true"),
-        "creates always carry an Idempotency-Key for now",
-    ),
-    entry(&["generation", "on_disconnect"], Some("finish"), "generations always run to their end for now"),
-    entry(&["generation", "attempts"], Some("1"), "a failed task is not bought again yet"),
     entry(&["teams", "*", "limits"], None, LIMITS),
     entry(&["teams", "*", "keys", "*", "limits"], None, LIMITS),
     entry(&["teams", "*", "priority"], Some("1"), "the queue is first come, first served for now"),
-    entry(&["teams", "*", "cache", "enabled"], Some("false"), CACHE),
     entry(&["teams", "*", "cache", "scope"], None, CACHE),
     entry(&["teams", "*", "cache", "ttl"], None, CACHE),
     entry(&["limits"], None, LIMITS),
-    entry(&["cache", "enabled"], Some("false"), CACHE),
     entry(&["cache", "memory"], None, CACHE),
     entry(&["cache", "scope"], None, CACHE),
     entry(&["cache", "ttl"], None, CACHE),
-    entry(&["images", "store"], Some("none"), STORE),
-    entry(&["images", "path"], None, STORE),
-    entry(&["images", "keep"], None, STORE),
-    entry(&["images", "max_size"], None, STORE),
-    entry(&["images", "link_ttl"], None, STORE),
-    entry(&["images", "link_secret"], None, STORE),
-    entry(&["images", "s3"], None, STORE),
+    entry_at(&["images", "store"], "s3", S3),
+    entry(&["images", "s3"], None, S3),
+    entry(&["images", "max_size"], None, "the picture store is not bounded yet but by images.keep"),
+    entry(&["images", "link_ttl"], None, LINKS),
+    entry(&["images", "link_secret"], None, LINKS),
     entry(&["state", "redis"], None, "Redis is not used yet: the embedded database stands in"),
     entry(&["log", "prompts"], Some("false"), "prompts are never logged yet"),
     entry(&["tracing", "otlp_endpoint"], None, "traces are not sent yet"),
@@ -74,7 +64,8 @@ pub fn warnings(given: &Value) -> Vec<Warning> {
         }
         let has_effect = |value: &Value| {
             let plain = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            !is_empty(value) && entry.unless != Some(plain.as_str())
+            let only = entry.only.is_none_or(|only| only == plain);
+            !is_empty(value) && only && entry.unless != Some(plain.as_str())
         };
         if let Some(path) = find(given, entry.pattern, &Path::root(), &has_effect) {
             warnings.push(Warning { path, message: entry.message.to_owned() });
@@ -121,14 +112,14 @@ mod tests {
     #[test]
     fn a_setting_without_effect_is_named_once() {
         let given = json!({
-            "cache": {"enabled": true, "ttl": "1h"},
+            "cache": {"enabled": false, "ttl": "1h"},
             "teams": [{"name": "a"}, {"limits": {"max_n": 1}, "keys": [{"limits": {"max_n": 1}}]}],
         });
         assert_eq!(
             told(&given),
             [
                 "teams[1].limits: limits are not enforced yet",
-                "cache.enabled: there is no cache yet: every request buys its own picture",
+                "cache.ttl: finished generations answer their team for generation.replay for now",
             ]
         );
     }
@@ -139,12 +130,18 @@ mod tests {
             "server": {"keepalive": {"enabled": false}},
             "cache": {"enabled": "false"},
             "limits": {},
-            "generation": {"attempts": 1},
-            "images": {"store": "none"},
+            "images": {"store": "disk", "path": "pictures", "keep": "1h"},
             "log": {"prompts": false},
             "evolink": {"idempotency_window": "30m"},
         });
         assert_eq!(told(&given), [""; 0]);
+    }
+
+    #[test]
+    fn a_value_without_effect_is_named_and_the_others_are_not() {
+        for (store, lines) in [("s3", 1), ("disk", 0), ("none", 0)] {
+            assert_eq!(told(&json!({"images": {"store": store}})).len(), lines, "{store}");
+        }
     }
 
     #[test]

@@ -65,12 +65,14 @@ pub struct Reload {
 }
 
 /// Loads the configuration whenever one of its files has changed, and when asked. Each outcome is given to `apply`
-/// once: a bad file is not reported again until it changes. `files` are those of the settings in force.
+/// once: a bad file is not reported again until it changes. `files` are those of the settings in force. `begin` is
+/// told when a load that was asked for begins: whoever asked before gets its outcome.
 ///
 /// Never ends by itself; it may be dropped at any moment.
 pub async fn watch(
     reload: Reload,
     mut in_force: Files,
+    mut begin: impl FnMut() + Send,
     mut apply: impl FnMut(Result<Loaded, Problems>) + Send,
 ) {
     let mut changed: Option<Files> = None;
@@ -80,6 +82,9 @@ pub async fn watch(
             () = reload.now.notified() => true,
             () = tokio::time::sleep(pause) => false,
         };
+        if asked {
+            begin();
+        }
         let (job, known, seen) = (reload.clone(), in_force.clone(), changed.take());
         // Reading files may block; the loop waits for it, so there is only ever one look.
         let look = tokio::task::spawn_blocking(move || job.look(asked, &known, seen.as_ref()));

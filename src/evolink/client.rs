@@ -1,6 +1,7 @@
 //! [`Upstream`] over HTTP: the one place where Evolink's key is put on a request.
 
 mod files;
+mod list;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,8 +18,8 @@ use tokio::time::{Instant, timeout};
 
 use super::exchange::{Answer, exchange};
 use super::{
-    CallError, CallFuture, CreateBody, Credit, FileId, Task, TaskId, Upload, UploadedFile, Upstream,
-    UpstreamKey, decode, problem,
+    CallError, CallFuture, CreateBody, Credit, FileId, Task, TaskId, TaskList, Upload, UploadedFile,
+    Upstream, UpstreamKey, decode, problem,
 };
 use crate::telemetry::{Call, Metrics};
 
@@ -92,6 +93,7 @@ pub struct Client {
     creates_url: Url,
     batch_url: Url,
     credits_url: Url,
+    list_url: Url,
     /// `…/v1/tasks/`, to be followed by an id.
     task_url: String,
     /// `…/api/v1/files`.
@@ -118,6 +120,7 @@ impl Client {
             creates_url: at("/v1/images/generations")?,
             batch_url: at("/v1/tasks/batch")?,
             credits_url: at("/v1/credits")?,
+            list_url: at("/v1/tasks")?,
             task_url: format!("{base}/v1/tasks/"),
             files_url: format!("{files}/api/v1/files"),
             read_timeout,
@@ -215,6 +218,10 @@ impl Upstream for Client {
                 Err(error) => Err(error),
             }
         })
+    }
+
+    fn tasks_since<'a>(&'a self, model: &'a str, since: i64) -> CallFuture<'a, TaskList> {
+        Box::pin(self.list(model, since))
     }
 
     fn cancel<'a>(&'a self, id: &'a TaskId) -> CallFuture<'a, ()> {

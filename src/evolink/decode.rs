@@ -5,6 +5,7 @@
 //! bounded by `exchange`, depth by `serde_json` (128 levels), texts and lists by the constants below.
 
 mod files;
+mod list;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::{CallError, Credit, Task, TaskError, TaskId, TaskStatus, TaskUsage, p
 use crate::money::Credits;
 
 pub(super) use files::{done, file, stray_file};
+pub(super) use list::{ListPage, list};
 
 /// Links of one task that are read; `n` is at most 10 on Evolink's image models, midjourney's drafts are 24.
 const LINKS_MAX: usize = 32;

@@ -3,6 +3,8 @@
 //! Upstream's words reach a client only where they are about its request, and cleaned; everything else gets a text of
 //! the gateway's own, and upstream's goes to the log as the cause.
 
+use std::time::Duration;
+
 use super::clean::{client_message, without_keys};
 use super::problem::MODERATION_CODES;
 use super::{CallError, Proof, Refusal, TaskError};
@@ -102,14 +104,16 @@ pub fn create_fault(error: &CallError) -> Fault {
             "The image service did not say whether it took the request. The same request sent again will wait for the \
              same image and not buy another.",
         ),
-        error => {
-            let text =
-                "The image service cannot be reached or takes no requests at the moment. Nothing was bought.";
-            let fault = Fault::new(FaultKind::UpstreamUnavailable, text);
-            error.retry_after().map_or(fault.clone(), |pause| fault.with_retry_after(pause))
-        }
+        error => unavailable(error.retry_after()),
     };
     with_words(fault, "create", error)
+}
+
+/// A create that was not sent, or provably not taken. `retry_after`: when it makes sense to ask again, if known.
+pub fn unavailable(retry_after: Option<Duration>) -> Fault {
+    let text = "The image service cannot be reached or takes no requests at the moment. Nothing was bought.";
+    let fault = Fault::new(FaultKind::UpstreamUnavailable, text);
+    retry_after.map_or(fault.clone(), |pause| fault.with_retry_after(pause))
 }
 
 /// Upstream's own words as the cause, for the log.

@@ -58,6 +58,24 @@ pub struct Task {
     pub usage: TaskUsage,
 }
 
+/// A task in the account's list, which tells neither its prompt nor its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedTask {
+    pub id: TaskId,
+    /// The model in Evolink's words; empty when the list does not say.
+    pub model: String,
+    /// `created_at`, in seconds of Unix time.
+    pub created: i64,
+}
+
+/// The account's youngest tasks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TaskList {
+    pub tasks: Vec<ListedTask>,
+    /// Whether it goes as far back as was asked for: if not, there are others.
+    pub reaches_back: bool,
+}
+
 /// Why a task failed: `error.code` and `error.message`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskError {

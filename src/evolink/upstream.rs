@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{FileId, Task, TaskId, Upload, UploadedFile};
+use super::{FileId, Task, TaskId, TaskList, Upload, UploadedFile};
 use crate::money::Credits;
 
 /// The `Idempotency-Key` of one create: fixed before the first try, the same for every repetition.
@@ -150,6 +150,11 @@ pub trait Upstream: Send + Sync + 'static {
     fn task<'a>(&'a self, id: &'a TaskId) -> CallFuture<'a, Task>;
     /// POST /v1/tasks/batch with 1 to 50 ids; unknown ones are absent from the answer.
     fn batch<'a>(&'a self, ids: &'a [TaskId]) -> CallFuture<'a, Vec<Task>>;
+    /// GET /v1/tasks, read back to `since` (seconds of Unix time) as far as its bounds let it: the tasks of this model,
+    /// whoever of the account made them. `Missing` where there is no such list.
+    fn tasks_since<'a>(&'a self, _model: &'a str, _since: i64) -> CallFuture<'a, TaskList> {
+        Box::pin(async { Err(CallError::Missing) })
+    }
     /// DELETE /v1/tasks/{id}. Evolink's pages do not promise that it works: a refusal (400, 404, 405) is a normal answer.
     fn cancel<'a>(&'a self, id: &'a TaskId) -> CallFuture<'a, ()>;
     /// POST /api/v1/files/upload/stream. When its answer is lost, the receipt is asked for before this fails. How many

@@ -30,6 +30,8 @@ pub enum FaultKind {
     RateLimited,
     /// A budget has no room.
     BudgetSpent,
+    /// The Idempotency-Key stands for another request.
+    IdempotencyConflict,
     /// No free place upstream within the queue time, or too many of this team's requests waiting.
     NoSlot,
     /// The gateway is full or draining.
@@ -48,6 +50,8 @@ pub enum FaultKind {
     ResultUnavailable,
     /// The longest silent wait is over; the generation goes on.
     Deadline,
+    /// `only-if-cached`, and nothing is.
+    CacheMiss,
     Internal,
 }
 
@@ -71,7 +75,7 @@ const fn again(status: u16, error_type: &'static str, code: &'static str, pause_
 }
 
 impl FaultKind {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::InvalidKey,
         Self::ModelNotAllowed,
         Self::ModelNotFound,
@@ -91,6 +95,7 @@ impl FaultKind {
         Self::LimitExceeded,
         Self::RateLimited,
         Self::BudgetSpent,
+        Self::IdempotencyConflict,
         Self::NoSlot,
         Self::Overloaded,
         Self::UpstreamAccount,
@@ -100,6 +105,7 @@ impl FaultKind {
         Self::TaskTimeout,
         Self::ResultUnavailable,
         Self::Deadline,
+        Self::CacheMiss,
         Self::Internal,
     ];
 
@@ -124,6 +130,7 @@ impl FaultKind {
             Self::LimitExceeded => never(403, INVALID, "limit_exceeded"),
             Self::RateLimited => again(429, "rate_limit_error", "rate_limit_exceeded", 5),
             Self::BudgetSpent => never(429, "insufficient_quota", "insufficient_quota"),
+            Self::IdempotencyConflict => never(409, INVALID, "idempotency_conflict"),
             Self::NoSlot => again(429, "rate_limit_error", "concurrency_limit_exceeded", 5),
             Self::Overloaded => again(503, "service_unavailable_error", "server_is_overloaded", 2),
             Self::UpstreamAccount => never(502, UPSTREAM, "upstream_account_error"),
@@ -133,6 +140,7 @@ impl FaultKind {
             Self::TaskTimeout => never(502, UPSTREAM, "generation_timeout"),
             Self::ResultUnavailable => never(502, UPSTREAM, "result_unavailable"),
             Self::Deadline => again(504, "timeout_error", "generation_timeout", 1),
+            Self::CacheMiss => never(504, "timeout_error", "cache_miss"),
             Self::Internal => never(500, "server_error", "internal_error"),
         }
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::model::{GenerationId, ImageResult, Owner};
 use super::reuse::IdempotencyKey;
 use crate::evolink::{CreateBody, FileId, TaskId, UpstreamKey};
-use crate::image::{ContentHash, Plan};
+use crate::image::{ContentHash, Fingerprint, Plan};
 use crate::media::StoredPicture;
 use crate::money::Credits;
 
@@ -140,6 +140,16 @@ pub struct Past {
     pub idempotency_keys: Vec<IdempotencyKey>,
 }
 
+/// Which ended generation is wanted.
+#[derive(Debug, Clone)]
+pub enum Wanted {
+    /// The team's of this id.
+    Generation { team: Arc<str>, id: GenerationId },
+    /// Those that may answer a request: the one that the team's key stands for, and the latest that was made whole of
+    /// this and is not private.
+    Answer { team: Arc<str>, fingerprint: Fingerprint, key: Option<IdempotencyKey> },
+}
+
 /// Some records, and where to read on; `None` at the end.
 #[derive(Debug)]
 pub struct Page<T, At> {
@@ -158,6 +168,11 @@ pub struct PastAt {
 ///
 /// Dropping a future does not undo the write.
 pub trait Journal: Send + Sync + 'static {
+    /// Whether a generation could be admitted now, found out by a write that changes nothing. A journal that needs no
+    /// disk always works.
+    fn trial(&self) -> JournalFuture<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
     /// A new generation, in one transaction with whatever else its admission means, and with its creates that are to be
     /// sent at once.
     fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, ()>;
@@ -175,8 +190,12 @@ pub trait Journal: Send + Sync + 'static {
         before: Option<PastAt>,
         limit: usize,
     ) -> JournalFuture<'_, Page<Past, PastAt>>;
+    /// What is there of it that ended after `since_ms` and was not taken back; two at most.
+    fn recall(&self, wanted: Wanted, since_ms: i64) -> JournalFuture<'_, Vec<Past>>;
     /// Files upstream that no unfinished generation needs.
     fn idle_files(&self, limit: usize) -> JournalFuture<'_, Vec<FileId>>;
+    /// Those of these tasks that are on record as a purchase's.
+    fn on_record(&self, tasks: Vec<TaskId>) -> JournalFuture<'_, Vec<TaskId>>;
     /// Removes at most `limit` generations that ended before `ended_before_ms`, and what is known of files that
     /// expired before `now_ms`. Tells how many generations went.
     fn sweep(&self, ended_before_ms: i64, now_ms: i64, limit: usize) -> JournalFuture<'_, usize>;

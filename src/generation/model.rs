@@ -10,6 +10,7 @@ use tokio::sync::{SetOnce, watch};
 use tokio::time::Instant;
 
 use super::audience::Audience;
+use super::doubt::Doubts;
 use super::journal::Admission;
 use super::pictures::Pictures;
 use super::progress::Progress;
@@ -163,18 +164,21 @@ pub struct Generation {
     /// In the past for one that was taken up after a restart.
     born: Instant,
     created_ms: i64,
-    idempotency_key: Option<IdempotencyKey>,
-    private: bool,
+    pub(super) idempotency_key: Option<IdempotencyKey>,
+    pub(super) private: bool,
+    /// Its pictures were there and are no more.
+    pub(super) spoilt: AtomicBool,
     /// Whether it is written down and may go on; or why not.
     admission: SetOnce<Result<(), Fault>>,
     phase: watch::Sender<Phase>,
     /// Whether an image has or had a place upstream.
     placed: AtomicBool,
     tasks: Mutex<Vec<Bought>>,
+    pub(super) doubts: Doubts,
     pub(super) audience: Audience,
     pub(super) progress: Progress,
     pub(super) line: Line,
-    pub(super) pictures: Pictures,
+    pub(super) pictures: Arc<Pictures>,
 }
 
 impl Generation {
@@ -200,7 +204,7 @@ impl Generation {
 
     fn of(admission: Admission, age: Duration, audience: Audience) -> Self {
         let Admission { id, owner, plan, created_ms, idempotency_key, private } = admission;
-        let now = Instant::now();
+        let (now, pictures) = (Instant::now(), Pictures::of(id.clone()));
         Self {
             id,
             owner,
@@ -210,13 +214,15 @@ impl Generation {
             created_ms,
             idempotency_key,
             private,
+            spoilt: AtomicBool::new(false),
             admission: SetOnce::new(),
             phase: watch::Sender::new(Phase::Running),
             placed: AtomicBool::new(false),
             tasks: Mutex::default(),
+            doubts: Doubts::default(),
             audience,
             line: Line::default(),
-            pictures: Pictures::default(),
+            pictures,
         }
     }
 

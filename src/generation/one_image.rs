@@ -1,4 +1,6 @@
-//! One image of a generation: a place, a create, its task's end.
+//! One image of a generation: a place, a create, its task's end, and once more if that failed.
+
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,29 +8,44 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::House;
+use super::attempts;
 use super::create::create;
 use super::doubt;
-use super::model::{Generation, ImageResult, MadeImage, Phase, Timing};
+use super::model::{Generation, ImageResult, Phase, Timing};
 use super::purchase::{Left, Purchase};
 use super::queue::{Slot, Standing};
 use super::uploads::nobody_waits;
-use super::watch::{Ended, Watched};
-use crate::evolink::{CreateBody, Task, TaskError, TaskId, TaskStatus, UploadLinks, create_body, task_fault};
+use super::watch::{Ended, Expected, Watched};
+use crate::evolink::{CreateBody, Task, TaskId, UploadLinks, create_body};
 use crate::fault::{Fault, FaultKind};
 use crate::money::Credits;
+use told::{into_image, tells_its_end};
 
 /// However old a task is, this long it is looked at before it is given up: after a long standstill it has ended.
 const LAST_LOOKS: Duration = Duration::from_mins(1);
 
+/// An image to be had.
+pub(super) struct Order {
+    pub index: u8,
+    pub step: Step,
+    /// Where the pictures of the request lie upstream.
+    pub links: Result<Arc<UploadLinks>, Fault>,
+    /// Its generation was begun by an earlier process.
+    pub taken_up: bool,
+}
+
 /// Where an image begins.
 pub(super) enum Step {
-    /// It is to be bought, with the pictures of the request at these links.
-    Buy { links: Arc<UploadLinks>, taken_up: bool },
+    /// It is to be bought.
+    Buy,
     /// It has its place and is written down already.
     Ready(Purchase, Slot),
     /// An earlier process began it.
     Left(Left),
 }
+
+/// A task that is known, and what it reserved.
+type Made = Option<(TaskId, Option<Credits>)>;
 
 /// A task that was bought and has not ended.
 struct Bought<'a> {
@@ -39,59 +56,83 @@ struct Bought<'a> {
     estimated: Option<Duration>,
 }
 
-/// Buys the image or goes on with it, and waits for its end.
+/// Buys the image or goes on with it, and waits for its end; that of a last task, if several are bought.
 pub(super) async fn image(
     house: &House,
     generation: &Generation,
-    index: u8,
-    step: Step,
+    mut order: Order,
     standing: &Standing<'_>,
     timing: &mut Timing,
 ) -> ImageResult {
+    let step = std::mem::replace(&mut order.step, Step::Buy);
+    let (mut purchase, mut slot, mut result) =
+        if let Step::Left(Left::Ended { purchase, task, result }) = step {
+            name_ended(generation, task, &result);
+            (purchase, None, result)
+        } else {
+            let (purchase, made, mut slot) = begun(house, generation, &order, step, standing, timing).await?;
+            generation.note_place();
+            let result = end(house, generation, &purchase, made, &mut slot, timing).await;
+            (purchase, slot, result)
+        };
+    while let Some(next) =
+        attempts::again(house, generation, &order, &purchase, &result, &mut slot, standing).await
+    {
+        generation.note_place();
+        purchase = next;
+        result = end(house, generation, &purchase, None, &mut slot, timing).await;
+    }
+    if result.is_ok() {
+        generation.progress.image(order.index).made();
+    }
+    result
+}
+
+/// One that ended in an earlier process.
+fn name_ended(generation: &Generation, task: Option<TaskId>, result: &ImageResult) {
+    if let Some(task) = task.or_else(|| result.as_ref().ok().map(|made| made.task.clone())) {
+        generation.note_task(task.clone());
+        generation.note_end(&task);
+    }
+}
+
+/// The image's purchase, written down, and its place.
+async fn begun(
+    house: &House,
+    generation: &Generation,
+    order: &Order,
+    step: Step,
+    standing: &Standing<'_>,
+    timing: &mut Timing,
+) -> Result<(Purchase, Made, Option<Slot>), Fault> {
     let queued = Instant::now();
-    let (purchase, made, slot) = match step {
-        Step::Left(Left::Ended(result)) => {
-            if let Ok(made) = &result {
-                generation.note_task(made.task.clone());
-                generation.note_end(&made.task);
-            }
-            return result;
-        }
+    Ok(match step {
         // It is under way upstream, whether or not there is a place for it.
         Step::Left(Left::Begun(purchase)) => (purchase, None, Some(house.queue.take_over(standing))),
         Step::Left(Left::Made { purchase, task, reserved }) => {
             (purchase, Some((task, reserved)), Some(house.queue.take_over(standing)))
         }
+        Step::Left(Left::Ended { result, .. }) => return Err(result.err().unwrap_or_else(nobody_waits)),
         Step::Ready(purchase, slot) => (purchase, None, Some(slot)),
-        Step::Buy { links, taken_up } => {
+        Step::Buy => {
+            order.links.as_ref().map_err(Fault::clone)?;
             let slot = house.queue.take(standing).await?;
             timing.queue = queued.elapsed();
             // Not before there is a place: ten copies of a long prompt for each generation in the queue would be much.
-            let body = body(generation, index, &links, taken_up)?;
+            let body = body(generation, order)?;
             if !generation.audience.may_buy() {
                 return Err(nobody_waits());
             }
-            (Purchase::begin(house, generation, index, body).await?, None, Some(slot))
+            (Purchase::begin(house, generation, order.index, 0, body).await?, None, Some(slot))
         }
-    };
-    generation.note_place();
-    let result = bought(house, generation, &purchase, made, slot, timing).await;
-    purchase.note_end(house, &result);
-    if result.is_ok() {
-        generation.progress.image(index).made();
-    }
-    result
+    })
 }
 
 /// What the create of this image sends.
-fn body(
-    generation: &Generation,
-    index: u8,
-    links: &UploadLinks,
-    taken_up: bool,
-) -> Result<CreateBody, Fault> {
-    create_body(&generation.plan().task, index, links).ok_or_else(|| {
-        if taken_up {
+pub(super) fn body(generation: &Generation, order: &Order) -> Result<CreateBody, Fault> {
+    let links = order.links.as_ref().map_err(Fault::clone)?;
+    create_body(&generation.plan().task, order.index, links).ok_or_else(|| {
+        if order.taken_up {
             let message = "The pictures of the request were lost when the gateway was restarted. Send the request again.";
             return Fault::new(FaultKind::Overloaded, message);
         }
@@ -100,39 +141,53 @@ fn body(
     })
 }
 
+/// [`bought`], written down.
+async fn end(
+    house: &House,
+    generation: &Generation,
+    purchase: &Purchase,
+    made: Made,
+    slot: &mut Option<Slot>,
+    timing: &mut Timing,
+) -> ImageResult {
+    let result = bought(house, generation, purchase, made, slot, timing).await;
+    purchase.note_end(house, &result);
+    result
+}
+
 /// From the create to the end of its task. `made`: the task is known already, and what it reserved.
 async fn bought(
     house: &House,
     generation: &Generation,
     purchase: &Purchase,
-    made: Option<(TaskId, Option<Credits>)>,
-    mut slot: Option<Slot>,
+    made: Made,
+    slot: &mut Option<Slot>,
     timing: &mut Timing,
 ) -> ImageResult {
     let began = Instant::now();
+    // Before the create is sent: its task may end before the answer is here.
+    let callback = purchase.expect_callback(house);
     let (task, reserved) = if let Some((id, reserved)) = made {
         (Err(Bought { purchase, id, since: purchase.begun, estimated: None }), reserved)
     } else {
-        let task = match create(house, generation, purchase).await {
+        let (task, since) = match create(house, generation, purchase).await {
             Err(fault) if fault.kind() == FaultKind::OutcomeUnknown => {
-                // A task that may never come holds no place.
-                slot.take();
-                doubt::outlast(house, generation, purchase).await?
+                (doubt::outlast(house, generation, purchase, slot).await?, purchase.begun)
             }
-            outcome => outcome?,
+            outcome => (outcome?, Instant::now()),
         };
         purchase.note_task(house, &task);
         let reserved = task.usage.reserved;
         let known = if tells_its_end(&task) {
             Ok(task)
         } else {
-            Err(Bought { purchase, id: task.id, since: Instant::now(), estimated: task.estimated })
+            Err(Bought { purchase, id: task.id, since, estimated: task.estimated })
         };
         (known, reserved)
     };
     let id = task.as_ref().map_or_else(|bought| bought.id.clone(), |task| task.id.clone());
     generation.note_task(id.clone());
-    timing.create = began.elapsed();
+    timing.create += began.elapsed();
     let waiting = Instant::now();
     let task = match task {
         Ok(task) => Ok(task),
@@ -140,26 +195,21 @@ async fn bought(
             if generation.audience.is_cancelled() {
                 house.canceller.cancel(&id).await;
             }
-            end_of(house, generation, bought).await
+            end_of(house, generation, bought, callback).await
         }
     };
     generation.note_end(&id);
-    timing.wait = waiting.elapsed();
-    drop(slot);
+    timing.wait += waiting.elapsed();
     into_image(task?, reserved.unwrap_or(generation.plan().price))
 }
 
-/// Whether a create's answer already says all there is to know; an end without links or reason is read once more.
-fn tells_its_end(task: &Task) -> bool {
-    match task.status {
-        TaskStatus::Completed => !task.links.is_empty(),
-        TaskStatus::Failed => task.error.as_ref().is_some_and(|error| !error.message.is_empty()),
-        status => status.is_terminal(),
-    }
-}
-
 /// Waits for the task's end; past `task_timeout` the waiters are told, and the wait goes on until `replay` is over.
-async fn end_of(house: &House, generation: &Generation, bought: Bought<'_>) -> Result<Task, Fault> {
+async fn end_of(
+    house: &House,
+    generation: &Generation,
+    bought: Bought<'_>,
+    callback: Option<Expected>,
+) -> Result<Task, Fault> {
     let plan = generation.plan();
     let Bought { purchase, id, since, estimated } = bought;
     let watched = Watched {
@@ -169,6 +219,7 @@ async fn end_of(house: &House, generation: &Generation, bought: Bought<'_>) -> R
         created: since,
         estimated,
         progress: generation.progress.image(purchase.id.image),
+        callback,
     };
     let patience = plan.task_timeout.unwrap_or(house.options.task_timeout);
     let ended = house.watcher.ended(watched);
@@ -200,61 +251,4 @@ fn never_ended(generation: &Generation, task_id: &TaskId) -> Fault {
         FaultKind::TaskTimeout,
         "The upstream task did not end within the time the gateway looks for it.",
     )
-}
-
-/// `expected`: what the create reserved, else the table's price; holds when the task itself names none.
-fn into_image(task: Task, expected: Credits) -> ImageResult {
-    match task.status {
-        TaskStatus::Completed => match task.links.into_iter().next() {
-            Some(link) => {
-                let credits = task.usage.used.or(task.usage.reserved).unwrap_or(expected);
-                Ok(MadeImage { task: task.id, link, credits })
-            }
-            None => Err(Fault::new(
-                FaultKind::ResultUnavailable,
-                "The picture was made, but upstream gives no link to it. The operator can find it by its task id.",
-            )
-            .with_cause(format_args!("task {} completed without links", task.id))),
-        },
-        TaskStatus::Cancelled => Err(failed(&task, "request_cancelled")),
-        _ => Err(failed(&task, "unknown_error")),
-    }
-}
-
-/// Upstream's own error, or where it gives none the code that its status stands for.
-fn failed(task: &Task, code: &str) -> Fault {
-    let stated = task.error.clone();
-    task_fault(&stated.unwrap_or_else(|| TaskError { code: code.to_owned(), message: String::new() }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::evolink::TaskUsage;
-
-    #[test]
-    fn a_task_that_names_no_price_costs_what_was_expected() {
-        let credits = |micro| Some(Credits::from_micro(micro));
-        let table = [
-            (TaskUsage { used: credits(3), reserved: credits(4) }, 3),
-            (TaskUsage { used: None, reserved: credits(4) }, 4),
-            (TaskUsage::default(), 5),
-        ];
-        for (usage, expected) in table {
-            let task = Task {
-                id: TaskId::new("task-unified-1-abcdefgh"),
-                status: TaskStatus::Completed,
-                progress: None,
-                links: vec!["https://media.test/a.png".to_owned()],
-                error: None,
-                estimated: None,
-                usage,
-            };
-            assert_eq!(
-                into_image(task, Credits::from_micro(5)).unwrap().credits.micro(),
-                expected,
-                "{usage:?}"
-            );
-        }
-    }
 }

@@ -1,16 +1,13 @@
-//! The pictures of a finished generation: fetched when somebody waits for them, shared by all who wait, let go after.
+//! The pictures of one generation: in memory as long as somebody waits for them, and what the store has of them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use futures_util::future::join_all;
-use tokio::time::Instant;
 
 use super::House;
 use super::memory::Held;
-use super::model::{Finished, ImageResult, MadeImage};
-use crate::fault::{Fault, FaultKind};
-use crate::media::{FetchError, Picture};
+use super::model::{Finished, GenerationId};
+use crate::fault::Fault;
+use crate::media::{Picture, StoredPicture};
 
 /// Pictures in memory, in the order of their index; a failed image keeps its fault.
 #[derive(Debug)]
@@ -21,25 +18,46 @@ pub struct Delivered {
     _memory: Option<Held>,
 }
 
-/// Where a generation keeps its pictures while somebody waits.
-#[derive(Debug, Default)]
+impl Delivered {
+    pub(super) fn new(images: Vec<Result<Picture, Fault>>, took: Duration, memory: Option<Held>) -> Self {
+        Self { images, took, _memory: memory }
+    }
+}
+
+/// Where a generation has its pictures.
+#[derive(Debug)]
 pub(super) struct Pictures {
+    generation: GenerationId,
+    /// While somebody waits.
     kept: Mutex<Option<Arc<Delivered>>>,
+    /// What is in the picture store, with the index of its image.
+    stored: Mutex<Vec<(u8, StoredPicture)>>,
     /// One fetches, the others wait for it.
     fetching: tokio::sync::Mutex<()>,
 }
 
 impl Pictures {
-    /// The pictures, from memory or from Evolink's links.
-    pub(super) async fn fetch(&self, house: &House, finished: &Finished) -> Arc<Delivered> {
+    pub(super) fn of(generation: GenerationId) -> Arc<Self> {
+        let (kept, stored, fetching) = (Mutex::default(), Mutex::default(), tokio::sync::Mutex::default());
+        Arc::new(Self { generation, kept, stored, fetching })
+    }
+
+    /// The pictures, from memory, from the store or from Evolink's links.
+    pub(super) async fn fetch(self: &Arc<Self>, house: &House, finished: &Finished) -> Arc<Delivered> {
         let _alone = self.fetching.lock().await;
         if let Some(kept) = self.kept().clone() {
             return kept;
         }
-        let fetched = Arc::new(fetch_all(house, &finished.images).await);
+        let fetched = Arc::new(house.gallery.find_all(self, &finished.images).await);
         // Failures too: they answer everyone who waits now. A repetition comes after `let_go`, and fetches anew.
         *self.kept() = Some(Arc::clone(&fetched));
         fetched
+    }
+
+    /// Has them in memory from now on.
+    #[cfg(test)]
+    pub(super) fn remember(&self, delivered: &Arc<Delivered>) {
+        *self.kept() = Some(Arc::clone(delivered));
     }
 
     /// Forgets them; whoever still writes an answer keeps its share.
@@ -47,53 +65,36 @@ impl Pictures {
         self.kept().take();
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Option<Arc<Delivered>>> {
+    pub(super) fn generation(&self) -> &GenerationId {
+        &self.generation
+    }
+
+    /// The picture if it is in memory.
+    pub(super) fn at_hand(&self, image: u8) -> Option<Picture> {
+        let kept = self.kept().clone()?;
+        kept.images.get(usize::from(image))?.as_ref().ok().cloned()
+    }
+
+    pub(super) fn note_stored(&self, image: u8, picture: StoredPicture) {
+        let mut stored = self.stored_all();
+        stored.retain(|(other, _)| *other != image);
+        stored.push((image, picture));
+    }
+
+    /// It was stored, and is not there any more.
+    pub(super) fn note_missing(&self, image: u8) {
+        self.stored_all().retain(|(other, _)| *other != image);
+    }
+
+    pub(super) fn stored(&self, image: u8) -> Option<StoredPicture> {
+        self.stored_all().iter().find(|(other, _)| *other == image).map(|(_, picture)| *picture)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<Arc<Delivered>>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-async fn fetch_all(house: &House, images: &[ImageResult]) -> Delivered {
-    let made = images.iter().flatten().count();
-    let memory = house.memory.take(made).await;
-    let began = Instant::now();
-    let images = join_all(images.iter().map(async |image| match image {
-        Ok(made) => fetch_one(house, made).await,
-        Err(fault) => Err(fault.clone()),
-    }))
-    .await;
-    let bytes = images.iter().flatten().map(|picture| picture.bytes().len()).sum();
-    let memory = memory.map(|held| house.memory.correct(held, made, bytes));
-    Delivered { images, took: began.elapsed(), _memory: memory }
-}
-
-/// By the link of the task's end; when that does not work, once more by the link Evolink gives today.
-async fn fetch_one(house: &House, image: &MadeImage) -> Result<Picture, Fault> {
-    let error = match house.fetcher.fetch(&image.link).await {
-        Ok(picture) => return Ok(picture),
-        Err(error) => error,
-    };
-    tracing::warn!(task_id = %image.task, %error, "a paid picture could not be fetched; its task is read again");
-    let today = house.upstream.task(&image.task).await.ok().and_then(|task| task.links.into_iter().next());
-    let error = match today {
-        Some(link) if link != image.link => match house.fetcher.fetch(&link).await {
-            Ok(picture) => return Ok(picture),
-            Err(error) => error,
-        },
-        _ => error,
-    };
-    tracing::error!(task_id = %image.task, %error, "a paid picture could not be fetched");
-    Err(unavailable(&error).with_cause(error))
-}
-
-fn unavailable(error: &FetchError) -> Fault {
-    let repeat = error.is_transient();
-    let advice = if repeat {
-        "Send the same request again: it fetches the picture without buying another."
-    } else {
-        "The operator can find it by its task id."
-    };
-    let message =
-        format!("The picture was made and paid for, but could not be fetched from upstream. {advice}");
-    let fault = Fault::new(FaultKind::ResultUnavailable, message).with_repeat(repeat);
-    if repeat { fault.with_retry_after(Duration::from_secs(2)) } else { fault }
+    fn stored_all(&self) -> MutexGuard<'_, Vec<(u8, StoredPicture)>> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

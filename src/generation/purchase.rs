@@ -5,9 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::House;
+use super::claims::{Claim, Wanted};
 use super::journal::{Intent, Note, PurchaseId, StoredPurchase};
 use super::model::{Generation, ImageResult};
-use crate::evolink::{CreateBody, Task, TaskId, UpstreamKey};
+use super::watch::Expected;
+use crate::evolink::{CallbackToken, CreateBody, Task, TaskId, UpstreamKey, with_callback, without_callback};
 use crate::fault::{Fault, FaultKind};
 use crate::money::Credits;
 
@@ -19,8 +21,11 @@ pub(super) struct Purchase {
     pub body: CreateBody,
     /// When it was first sent; before this process began for one that was taken up.
     pub begun: Instant,
+    /// The same in milliseconds of Unix time.
+    pub begun_ms: i64,
     /// It was begun by an earlier process, so that it may have been bought already.
     pub taken_up: bool,
+    pub claim: Claim,
 }
 
 /// How far an image was when an earlier process ended.
@@ -34,19 +39,43 @@ pub(super) enum Left {
         task: TaskId,
         reserved: Option<Credits>,
     },
-    Ended(ImageResult),
+    Ended {
+        purchase: Purchase,
+        task: Option<TaskId>,
+        result: ImageResult,
+    },
 }
 
 impl Purchase {
-    /// A create that is to be sent as soon as it is written down.
-    pub(super) fn new(generation: &Generation, image: u8, body: CreateBody) -> Self {
-        let id = PurchaseId { generation: generation.id().clone(), image, attempt: 0 };
-        Self { id, key: UpstreamKey::random(), body, begun: Instant::now(), taken_up: false }
+    /// A create that is to be sent as soon as it is written down. `attempt`: from 0.
+    pub(super) fn new(
+        house: &House,
+        generation: &Generation,
+        image: u8,
+        attempt: u32,
+        body: CreateBody,
+    ) -> Self {
+        let id = PurchaseId { generation: generation.id().clone(), image, attempt };
+        let begun_ms = house.clock.unix_ms();
+        let claim = house.claims.open(id.clone(), wanted(generation, begun_ms, &body));
+        let key = UpstreamKey::random();
+        let body = match &house.options.callback_base {
+            Some(base) => with_callback(&body, &CallbackToken::of(&key).url(base)),
+            None => body,
+        };
+        Self { id, key, body, begun: Instant::now(), begun_ms, taken_up: false, claim }
     }
 
-    pub(super) fn to_intent(&self, house: &House) -> Intent {
+    /// From now on its callback is taken, if it has one. One that was begun by an earlier process may have been called
+    /// back meanwhile, in vain.
+    pub(super) fn expect_callback(&self, house: &House) -> Option<Expected> {
+        house.options.callback_base.as_ref()?;
+        Some(house.watcher.expect(CallbackToken::of(&self.key), !self.taken_up))
+    }
+
+    pub(super) fn to_intent(&self) -> Intent {
         let (purchase, key, body) = (self.id.clone(), self.key.clone(), self.body.clone());
-        Intent { purchase, key, body, begun_ms: house.clock.unix_ms() }
+        Intent { purchase, key, body, begun_ms: self.begun_ms }
     }
 
     /// Writes down that this image is being bought; only then may it be. There is no time-out: a write that was given
@@ -58,10 +87,11 @@ impl Purchase {
         house: &House,
         generation: &Generation,
         image: u8,
+        attempt: u32,
         body: CreateBody,
     ) -> Result<Self, Fault> {
-        let purchase = Self::new(generation, image, body);
-        house.journal.begin(purchase.to_intent(house)).await.map_err(|error| {
+        let purchase = Self::new(house, generation, image, attempt, body);
+        house.journal.begin(purchase.to_intent()).await.map_err(|error| {
             tracing::error!(generation_id = %generation.id(), %error, "a create is not sent: it cannot be written down");
             unwritten().with_cause(error)
         })?;
@@ -69,16 +99,18 @@ impl Purchase {
     }
 
     /// One that an earlier process began `age` ago.
-    fn taken_up(generation: &Generation, stored: &StoredPurchase, age: Duration) -> Self {
-        let id =
-            PurchaseId { generation: generation.id().clone(), image: stored.image, attempt: stored.attempt };
+    fn taken_up(house: &House, generation: &Generation, stored: &StoredPurchase, age: Duration) -> Self {
+        let (id, wanted) = open(generation, stored);
+        let claim = house.claims.open(id.clone(), wanted);
         let now = Instant::now();
         Self {
             id,
             key: stored.key.clone(),
             body: stored.body.clone(),
             begun: now.checked_sub(age).unwrap_or(now),
+            begun_ms: stored.begun_ms,
             taken_up: true,
+            claim,
         }
     }
 
@@ -88,6 +120,7 @@ impl Purchase {
 
     /// The create's answer.
     pub(super) fn note_task(&self, house: &House, task: &Task) {
+        self.claim.settle(&task.id);
         let (task, reserved) = (task.id.clone(), task.usage.reserved);
         house.scribe.note(Note::Task { purchase: self.id.clone(), task, reserved });
     }
@@ -99,14 +132,36 @@ impl Purchase {
 
 impl Left {
     /// Of the last attempt at an image, begun `age` ago.
-    pub(super) fn of(generation: &Generation, stored: StoredPurchase, age: Duration) -> Self {
-        let purchase = Purchase::taken_up(generation, &stored, age);
+    pub(super) fn of(house: &House, generation: &Generation, stored: StoredPurchase, age: Duration) -> Self {
+        let purchase = Purchase::taken_up(house, generation, &stored, age);
+        if let Some(task) = &stored.task {
+            purchase.claim.settle(task);
+        }
         match stored {
-            StoredPurchase { result: Some(result), .. } => Self::Ended(result),
+            StoredPurchase { result: Some(result), task, .. } => Self::Ended { purchase, task, result },
             StoredPurchase { task: Some(task), reserved, .. } => Self::Made { purchase, task, reserved },
             _ => Self::Begun(purchase),
         }
     }
+}
+
+/// One of a generation that is left in the journal for the next start: its task may be anywhere in upstream's list.
+pub(super) fn leave_open(house: &House, generation: &Generation, stored: &StoredPurchase) {
+    if stored.task.is_none() && stored.result.is_none() {
+        let (id, wanted) = open(generation, stored);
+        house.claims.leave_open(id, wanted);
+    }
+}
+
+fn open(generation: &Generation, stored: &StoredPurchase) -> (PurchaseId, Wanted) {
+    let id = PurchaseId { generation: generation.id().clone(), image: stored.image, attempt: stored.attempt };
+    (id, wanted(generation, stored.begun_ms, &stored.body))
+}
+
+/// Creates of the same task count as equal, whatever name each calls back to.
+fn wanted(generation: &Generation, begun_ms: i64, body: &CreateBody) -> Wanted {
+    let body = without_callback(body);
+    Wanted { model: generation.plan().task.model.clone(), begun_ms, body, unanswered_by_ms: None }
 }
 
 /// What cannot be written down is not bought.

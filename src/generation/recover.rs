@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use super::House;
 use super::audience::Audience;
-use super::journal::{Journal, JournalError, Note, Past, Unfinished};
+use super::journal::{Journal, JournalError, Note, Past, Unfinished, Wanted};
 use super::model::{Finished, Generation, GenerationId, Phase, Timing};
 use super::one_image::Step;
-use super::purchase::Left;
+use super::purchase::{Left, leave_open};
+use super::reuse::IdempotencyKey;
 use super::run::{self, Start};
 use crate::clock::Clock;
+use crate::media::StoredPicture;
 
 /// Generations read at once; those under way carry the bodies of their creates.
 const PAGE: usize = 64;
@@ -35,6 +37,7 @@ struct Counts {
 /// # Errors
 /// The journal cannot be read: the gateway must not start, it would buy again what is bought.
 pub(super) async fn recover(house: &Arc<House>) -> Result<(), JournalError> {
+    house.claims.set_reading(true);
     let mut counts = Counts { ended: restore_ended(house).await?, ..Counts::default() };
     let mut after = 0;
     loop {
@@ -45,6 +48,7 @@ pub(super) async fn recover(house: &Arc<House>) -> Result<(), JournalError> {
         let Some(next) = page.next else { break };
         after = next;
     }
+    house.claims.set_reading(false);
     house.registry.lock().unwrap_or_else(PoisonError::into_inner).sort();
     for ids in counts.dropped.chunks(PAGE) {
         let notes: Arc<[Note]> = ids.iter().cloned().map(|generation| Note::Dropped { generation }).collect();
@@ -71,27 +75,16 @@ pub(super) async fn recover(house: &Arc<House>) -> Result<(), JournalError> {
 
 /// The latest of those that still answer: whoever asks again within their time gets what was paid for.
 async fn restore_ended(house: &House) -> Result<usize, JournalError> {
-    let replay = i64::try_from(house.options.replay.as_millis()).unwrap_or(i64::MAX);
-    let since_ms = house.clock.unix_ms().saturating_sub(replay);
+    let since_ms = still_answering_since(house);
     let (mut before, mut count) = (None, 0);
     loop {
         let page = house.journal.ended(since_ms, before, PAGE).await?;
         for past in page.records {
-            let Past { admission, promised, created, ended_ms, images, .. } = past;
-            let age = house.clock.since_ms(admission.created_ms);
-            let audience = Audience::restored(promised, true);
-            let generation = Arc::new(Generation::kept(admission, age, audience));
-            images.iter().flatten().for_each(|image| {
-                generation.note_task(image.task.clone());
-                generation.note_end(&image.task);
-            });
-            let finished = Finished { created, images, timing: Timing::default() };
-            if finished.failure().is_none() {
-                generation.progress.complete();
-            }
-            generation.advance(Phase::Finished(Arc::new(finished)));
+            let audience = Audience::restored(past.promised, true);
+            let Ended { generation, finished, age, names } = ended(house, past, audience);
+            house.gallery.catch_up(&generation.pictures, &finished, age);
             let mut registry = house.registry.lock().unwrap_or_else(PoisonError::into_inner);
-            if !registry.restore_ended(&generation, house.clock.since_ms(ended_ms)) {
+            if !registry.restore_ended(&generation, age, names) {
                 return Ok(count);
             }
             count += 1;
@@ -103,8 +96,59 @@ async fn restore_ended(house: &House) -> Result<usize, JournalError> {
     }
 }
 
+fn note_stored(generation: &Generation, pictures: Vec<(u8, StoredPicture)>) {
+    for (image, picture) in pictures {
+        generation.pictures.note_stored(image, picture);
+    }
+}
+
+/// Takes back from the journal what was forgotten for room. What was not delivered is never forgotten.
+///
+/// # Errors
+/// The journal cannot be read.
+pub(super) async fn recall(house: &House, wanted: Wanted) -> Result<(), JournalError> {
+    for past in house.journal.recall(wanted, still_answering_since(house)).await? {
+        let audience = Audience::recalled(past.promised);
+        let Ended { generation, age, names, .. } = ended(house, past, audience);
+        house.registry.lock().unwrap_or_else(PoisonError::into_inner).recall(generation, age, names);
+    }
+    Ok(())
+}
+
+fn still_answering_since(house: &House) -> i64 {
+    let replay = i64::try_from(house.options.replay.as_millis()).unwrap_or(i64::MAX);
+    house.clock.unix_ms().saturating_sub(replay)
+}
+
+/// A generation that ended before.
+struct Ended {
+    generation: Arc<Generation>,
+    finished: Arc<Finished>,
+    /// Since its end.
+    age: Duration,
+    names: Vec<IdempotencyKey>,
+}
+
+fn ended(house: &House, past: Past, audience: Audience) -> Ended {
+    let Past { admission, created, ended_ms, images, pictures, idempotency_keys: names, .. } = past;
+    let age = house.clock.since_ms(admission.created_ms);
+    let generation = Arc::new(Generation::kept(admission, age, audience));
+    images.iter().flatten().for_each(|image| {
+        generation.note_task(image.task.clone());
+        generation.note_end(&image.task);
+    });
+    let finished = Finished { created, images, timing: Timing::default() };
+    if finished.failure().is_none() {
+        generation.progress.complete();
+    }
+    note_stored(&generation, pictures);
+    let finished = Arc::new(finished);
+    generation.advance(Phase::Finished(Arc::clone(&finished)));
+    Ended { generation, finished, age: house.clock.since_ms(ended_ms), names }
+}
+
 fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {
-    let Unfinished { admission, promised, withdrawn, purchases, uploads, .. } = record;
+    let Unfinished { admission, promised, withdrawn, purchases, uploads, pictures } = record;
     let (id, begun) = (admission.id.clone(), !purchases.is_empty());
     if !begun && (!promised || withdrawn) {
         counts.dropped.push(id);
@@ -112,9 +156,13 @@ fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {
     }
     let age = house.clock.since_ms(admission.created_ms);
     let generation = Arc::new(Generation::kept(admission, age, Audience::restored(promised, begun)));
+    note_stored(&generation, pictures);
     {
         let mut registry = house.registry.lock().unwrap_or_else(PoisonError::into_inner);
         if registry.add(&generation).is_err() {
+            for purchase in &purchases {
+                leave_open(house, &generation, purchase);
+            }
             counts.left += 1;
             return;
         }
@@ -125,9 +173,12 @@ fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {
     let mut images: Vec<(u8, Step)> = Vec::with_capacity(purchases.len());
     for purchase in purchases {
         let (image, age) = (purchase.image, house.clock.since_ms(purchase.begun_ms));
-        // Of several attempts the last one counts.
-        images.retain(|(other, _)| *other != image);
-        images.push((image, Step::Left(Left::of(&generation, purchase, age))));
+        let left = Left::of(house, &generation, purchase, age);
+        // Of several attempts the last one counts; the others have ended.
+        if let Some(at) = images.iter().position(|(other, _)| *other == image) {
+            name_ended(&generation, &images.swap_remove(at).1);
+        }
+        images.push((image, Step::Left(left)));
     }
     tracing::info!(
         generation_id = %id,
@@ -142,6 +193,13 @@ fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {
     let start = Start { images, leases, taken_up: true, ..Start::default() };
     house.tasks.spawn(run::resume(Arc::clone(house), generation, start));
     counts.taken_up += 1;
+}
+
+fn name_ended(generation: &Generation, step: &Step) {
+    if let Step::Left(Left::Ended { task: Some(task), .. } | Left::Made { task, .. }) = step {
+        generation.note_task(task.clone());
+        generation.note_end(task);
+    }
 }
 
 /// Removes what no longer answers anybody, for ever; owned by the caller.

@@ -7,9 +7,11 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::House;
+use super::gallery::MadeSoFar;
 use super::journal::{Intent, Note};
 use super::model::{Finished, Generation, ImageResult, Phase, Timing};
-use super::one_image::{Step, image};
+use super::one_image::{Order, Step, image};
+use super::pictures::Delivered;
 use super::purchase::{Purchase, unwritten};
 use super::queue::Standing;
 use super::uploads::{Lease, Leases};
@@ -34,28 +36,70 @@ pub(super) struct Start {
 pub(super) async fn begin(house: Arc<House>, generation: Arc<Generation>, inputs: Vec<InputFile>) {
     let end = End { house: &house, generation: &generation };
     let standing = Standing::queued(&house.metrics, generation.limits(), &generation.line);
-    let (images, intents) = ready(&house, &generation, &inputs, &standing);
-    if let Err(error) = house.journal.admit(generation.to_admission(), intents).await {
-        tracing::error!(generation_id = %generation.id(), %error, "a generation is refused: it cannot be written down");
-        let fault = unwritten().with_cause(error);
-        generation.admit(Err(fault.clone()));
-        let finished =
-            Finished { created: house.clock.unix(), images: vec![Err(fault)], timing: Timing::default() };
-        generation.advance(Phase::Finished(Arc::new(finished)));
-        house.registry.lock().unwrap_or_else(PoisonError::into_inner).refuse(&generation);
-        return;
-    }
+    let written = write_down(&house, &generation, &inputs, &standing).await;
+    let images = match written {
+        Ok(images) => images,
+        Err(fault) => return refuse(&house, &generation, fault),
+    };
     generation.admit(Ok(()));
-    run(&house, &generation, &standing, Start { images, inputs, ..Start::default() }).await;
-    drop(end);
+    let ended = run(&house, &generation, &standing, Start { images, inputs, ..Start::default() }).await;
+    drop((end, standing));
+    keep(&house, &generation, ended).await;
+}
+
+/// Into the journal, with the creates that are to be sent at once.
+async fn write_down(
+    house: &House,
+    generation: &Generation,
+    inputs: &[InputFile],
+    standing: &Standing<'_>,
+) -> Result<Vec<(u8, Step)>, Fault> {
+    if let Err(reason) = house.gallery.works().await {
+        tracing::warn!(generation_id = %generation.id(), %reason, "a generation is refused: its pictures could not be stored");
+        return Err(unstorable().with_cause(reason));
+    }
+    let (images, intents) = ready(house, generation, inputs, standing);
+    house.journal.admit(generation.to_admission(), intents).await.map_err(|error| {
+        tracing::error!(generation_id = %generation.id(), %error, "a generation is refused: it cannot be written down");
+        unwritten().with_cause(error)
+    })?;
+    Ok(images)
+}
+
+fn refuse(house: &House, generation: &Arc<Generation>, fault: Fault) {
+    generation.admit(Err(fault.clone()));
+    let finished =
+        Finished { created: house.clock.unix(), images: vec![Err(fault)], timing: Timing::default() };
+    generation.advance(Phase::Finished(Arc::new(finished)));
+    house.registry.lock().unwrap_or_else(PoisonError::into_inner).refuse(generation);
+}
+
+/// What cannot be stored is not bought.
+fn unstorable() -> Fault {
+    Fault::new(
+        FaultKind::Overloaded,
+        "The gateway cannot store pictures, and so buys none for now. Send the request again.",
+    )
 }
 
 /// Goes on where an earlier process ended.
 pub(super) async fn resume(house: Arc<House>, generation: Arc<Generation>, start: Start) {
     let end = End { house: &house, generation: &generation };
     let standing = Standing::queued(&house.metrics, generation.limits(), &generation.line);
-    run(&house, &generation, &standing, start).await;
+    let ended = run(&house, &generation, &standing, start).await;
+    drop(standing);
     drop(end);
+    keep(&house, &generation, ended).await;
+}
+
+/// The end, with its pictures if they were fetched.
+type Kept = (Arc<Finished>, Option<Arc<Delivered>>);
+
+/// Stores the pictures. Whoever waited for them has them already.
+async fn keep(house: &House, generation: &Generation, (finished, delivered): Kept) {
+    if let Some(delivered) = delivered {
+        house.gallery.keep(&generation.pictures, &finished, &delivered).await;
+    }
 }
 
 /// The images that need not wait for anything: their creates are written down together with the generation, which
@@ -76,15 +120,15 @@ fn ready(
         if !generation.audience.may_buy() {
             break;
         }
-        let purchase = Purchase::new(generation, index, body);
-        intents.push(purchase.to_intent(house));
+        let purchase = Purchase::new(house, generation, index, 0, body);
+        intents.push(purchase.to_intent());
         images.push((index, Step::Ready(purchase, slot)));
     }
     (images, intents)
 }
 
 /// Its pictures uploaded, then one task upstream for each image, side by side.
-async fn run(house: &House, generation: &Generation, standing: &Standing<'_>, start: Start) {
+async fn run(house: &House, generation: &Generation, standing: &Standing<'_>, start: Start) -> Kept {
     let began = Instant::now();
     let Start { images: mut under_way, leases, inputs, taken_up } = start;
     let leases = house.uploads.lease_all(&generation.audience, inputs).await.map(|new| {
@@ -94,21 +138,23 @@ async fn run(house: &House, generation: &Generation, standing: &Standing<'_>, st
     let queued = leases.as_ref().map_or(Duration::ZERO, Leases::queued);
     let uploaded = began.elapsed().saturating_sub(queued);
     let links = leases.as_ref().map(|leases| Arc::new(leases.links())).map_err(Fault::clone);
+    let made = MadeSoFar::default();
     let images = (0..generation.plan().count).map(|index| {
+        let made = &made;
         let step = match under_way.iter().position(|(image, _)| *image == index) {
-            Some(at) => Ok(under_way.swap_remove(at).1),
-            None => links.clone().map(|links| Step::Buy { links, taken_up }),
+            Some(at) => under_way.swap_remove(at).1,
+            None => Step::Buy,
         };
+        let order = Order { index, step, links: links.clone(), taken_up };
         async move {
             let mut timing = Timing::default();
-            let result = match step {
-                Ok(step) => image(house, generation, index, step, standing, &mut timing).await,
-                Err(fault) => Err(fault),
-            };
+            let result = image(house, generation, order, standing, &mut timing).await;
+            made.note(index, &result);
             (result, timing)
         }
     });
-    let (images, timings): (Vec<ImageResult>, Vec<Timing>) = join_all(images).await.into_iter().unzip();
+    let images = house.gallery.beside(&generation.pictures, &made, join_all(images)).await;
+    let (images, timings): (Vec<ImageResult>, Vec<Timing>) = images.into_iter().unzip();
     let longest = timings.into_iter().max_by_key(|timing| timing.queue + timing.create + timing.wait);
     let mut timing = longest.unwrap_or_default();
     timing.queue += queued;
@@ -118,13 +164,16 @@ async fn run(house: &House, generation: &Generation, standing: &Standing<'_>, st
     // Every task has ended: none reads them any more.
     drop(leases);
     report(house, generation, &finished, generation.age());
+    let mut delivered = None;
     if finished.failure().is_none() {
         generation.progress.complete();
-        if generation.audience.is_awaited() {
-            generation.pictures.fetch(house, &finished).await;
+        if generation.audience.is_awaited() || house.gallery.stores() {
+            delivered = Some(generation.pictures.fetch(house, &finished).await);
         }
     }
-    generation.advance(Phase::Finished(Arc::new(finished)));
+    let finished = Arc::new(finished);
+    generation.advance(Phase::Finished(Arc::clone(&finished)));
+    (finished, delivered)
 }
 
 fn note_uploads(house: &House, generation: &Generation, leases: &Leases) {

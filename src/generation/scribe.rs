@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::journal::{Journal, JournalError, Note};
 
@@ -21,7 +21,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Takes notes; cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Scribe {
-    desk: mpsc::Sender<Note>,
+    desk: mpsc::Sender<Entry>,
+}
+
+/// What lies on the desk.
+#[derive(Debug)]
+enum Entry {
+    Note(Note),
+    /// Somebody waits for all that lies before this.
+    Mark(oneshot::Sender<()>),
 }
 
 impl Scribe {
@@ -33,22 +41,45 @@ impl Scribe {
 
     pub(super) fn note(&self, note: Note) {
         // What is lost here is found out again after a restart, from upstream.
-        if let Err(mpsc::error::TrySendError::Full(note)) = self.desk.try_send(note) {
+        if let Err(mpsc::error::TrySendError::Full(Entry::Note(note))) = self.desk.try_send(Entry::Note(note))
+        {
             tracing::error!(?note, "too many notes wait for the failing journal; one is dropped");
+        }
+    }
+
+    /// Waits until all that was noted before is written or refused; for ever, as long as the journal fails.
+    pub(super) async fn written(&self) {
+        let (mark, reached) = oneshot::channel();
+        if self.desk.send(Entry::Mark(mark)).await.is_ok() {
+            // An error: nothing is written any more.
+            let _ = reached.await;
         }
     }
 }
 
-async fn write_all(journal: Arc<dyn Journal>, mut desk: mpsc::Receiver<Note>) {
-    let mut notes = Vec::new();
-    while desk.recv_many(&mut notes, BATCH_MAX).await > 0 {
-        let batch: Arc<[Note]> = notes.drain(..).collect();
-        if write(&*journal, &batch).await.is_ok() {
-            continue;
+async fn write_all(journal: Arc<dyn Journal>, mut desk: mpsc::Receiver<Entry>) {
+    let mut entries = Vec::new();
+    while desk.recv_many(&mut entries, BATCH_MAX).await > 0 {
+        let (mut notes, mut marks) = (Vec::new(), Vec::new());
+        for entry in entries.drain(..) {
+            match entry {
+                Entry::Note(note) => notes.push(note),
+                Entry::Mark(mark) => marks.push(mark),
+            }
         }
+        write_batch(&*journal, &Arc::from(notes)).await;
+        for mark in marks {
+            // Who waited may have left.
+            let _ = mark.send(());
+        }
+    }
+}
+
+async fn write_batch(journal: &dyn Journal, batch: &Arc<[Note]>) {
+    if !batch.is_empty() && write(journal, batch).await.is_err() {
         // One of them is refused: the others are not to be lost with it.
         for note in batch.iter() {
-            if let Err(error) = write(&*journal, &Arc::from([note.clone()])).await {
+            if let Err(error) = write(journal, &Arc::from([note.clone()])).await {
                 tracing::error!(?note, %error, "a note is not kept");
             }
         }

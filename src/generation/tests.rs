@@ -1,11 +1,18 @@
 //! The story against upstreams that no simulator plays: one that is all bugs, and one by script, on paused time.
 
+mod attempts;
 mod by_id;
+mod called;
+mod clocks;
 mod crashes;
 pub(super) mod fake;
 mod journal;
+mod outage;
 mod recovery;
+mod reuse;
 mod simulated;
+mod storing;
+mod unanswered;
 
 use bytes::Bytes;
 
@@ -52,8 +59,7 @@ async fn a_generation_that_panics_ends_for_its_waiters_and_frees_its_place() {
     let (generations, _watching) = fake::house(Arc::new(Buggy), fake::options(), &metrics);
     for _ in 0..2 {
         let plan = fake::plan("a fox", 1, &[]);
-        let owner = fake::owner(&plan);
-        let mut waiter = generations.begin(plan, owner, Vec::new(), false).await.unwrap();
+        let mut waiter = generations.begin(fake::own(&plan)).await.unwrap();
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         let fault = waiter.finished(deadline).await.unwrap_err();
         assert_eq!(fault.kind(), FaultKind::Internal);

@@ -4,37 +4,50 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::time::Instant;
 
-use super::House;
-use super::audience::Withdrawal;
+use super::audience::{Leaving, Withdrawal};
 use super::journal::Note;
 use super::model::{Finished, Generation, Phase};
 use super::pictures::Delivered;
 use super::purchase::unwritten;
+use super::reuse::Came;
+use super::{House, OnDisconnect};
 use crate::fault::{Fault, FaultKind};
 
-/// One request's interest in a generation. Dropping it leaves the generation to itself: it goes on, and if nobody got
-/// the answer, a repetition of the request gets it.
+/// One request's interest in a generation. Dropping it leaves the generation to itself: it goes on (unless
+/// `on_disconnect` says otherwise), and if nobody got the answer, a repetition of the request gets it.
 pub struct Waiter {
     house: Arc<House>,
     generation: Arc<Generation>,
     since: Instant,
-    joined: bool,
-    answered: bool,
+    came: Came,
+    leaving: Leaving,
 }
 
 impl Waiter {
     /// The generation has counted this waiter in already.
-    pub(super) fn new(house: Arc<House>, generation: Arc<Generation>, joined: bool) -> Self {
-        Self { house, generation, since: Instant::now(), joined, answered: false }
+    pub(super) fn new(house: Arc<House>, generation: Arc<Generation>, came: Came) -> Self {
+        Self { house, generation, since: Instant::now(), came, leaving: Leaving::Gone }
+    }
+
+    /// One that knows the generation by its id, and so can be back at any time.
+    pub(super) fn by_id(house: Arc<House>, generation: Arc<Generation>) -> Self {
+        let mut waiter = Self::new(house, generation, Came::Joined);
+        waiter.told();
+        waiter
     }
 
     pub fn generation(&self) -> &Arc<Generation> {
         &self.generation
     }
 
+    /// How this request came to its generation.
+    pub fn came(&self) -> Came {
+        self.came
+    }
+
     /// True when this request was not the first for its generation.
     pub fn joined(&self) -> bool {
-        self.joined
+        self.came != Came::First
     }
 
     /// Waits for the end.
@@ -48,11 +61,15 @@ impl Waiter {
             let phase = phases.borrow_and_update().clone();
             let until = match phase {
                 Phase::Finished(finished) => return self.take(finished),
-                Phase::Overdue => return Err(overdue()),
+                Phase::Overdue => {
+                    self.told();
+                    return Err(overdue());
+                }
                 Phase::InDoubt { .. } => deadline.min(self.since + self.house.options.create_patience),
                 Phase::Running => deadline,
             };
             if tokio::time::timeout_at(until, phases.changed()).await.is_err() {
+                self.told();
                 return Err(if until < deadline { in_doubt() } else { Self::at_deadline() });
             }
         }
@@ -62,7 +79,9 @@ impl Waiter {
         match finished.failure() {
             Some(fault) => {
                 // A picture that was paid for stays within reach of a repetition; any other failure is the answer.
-                self.answered = fault.kind() != FaultKind::ResultUnavailable;
+                if fault.kind() != FaultKind::ResultUnavailable {
+                    self.leaving = Leaving::Answered;
+                }
                 Err(fault.clone())
             }
             None => Ok(finished),
@@ -81,7 +100,12 @@ impl Waiter {
             .zip(&finished.images)
             .find(|(picture, made)| made.is_ok() && picture.is_err())
         {
-            Some((Err(fault), _)) if delivered.images.iter().all(Result::is_err) => Err(fault.clone()),
+            Some((Err(fault), _)) if delivered.images.iter().all(Result::is_err) => {
+                if !fault.should_retry() {
+                    self.generation.spoil();
+                }
+                Err(fault.clone())
+            }
             _ => Ok(delivered),
         }
     }
@@ -101,7 +125,8 @@ impl Waiter {
     ///
     /// # Errors
     /// `Overloaded` when it cannot be written down: nothing is promised.
-    pub async fn promise(self, kept: impl Send + 'static) -> Result<(), Fault> {
+    pub async fn promise(mut self, kept: impl Send + 'static) -> Result<(), Fault> {
+        self.told();
         let note = Note::Promised { generation: self.generation.id().clone() };
         self.house.journal.note(Arc::from([note])).await.map_err(|error| unwritten().with_cause(error))?;
         self.generation.audience.promise();
@@ -114,20 +139,39 @@ impl Waiter {
         Ok(())
     }
 
+    /// The client is told, or knows, that the generation goes on: its leaving is no going away.
+    pub fn told(&mut self) {
+        if self.leaving == Leaving::Gone {
+            self.leaving = Leaving::Told;
+        }
+    }
+
     /// The client has the whole answer.
     pub fn answered(mut self) {
-        self.answered = true;
+        self.leaving = Leaving::Answered;
+    }
+
+    /// Whether the leaving of the last one ends what it waited for.
+    fn ends_it(&self) -> bool {
+        let running = !matches!(self.generation.phase(), Phase::Finished(_));
+        running && self.leaving == Leaving::Gone && self.house.options.on_disconnect == OnDisconnect::Cancel
     }
 }
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        if self.generation.audience.leave(self.answered) {
+        let audience = &self.generation.audience;
+        if audience.leave(self.leaving) {
             self.generation.pictures.let_go();
-            if self.generation.audience.lapse() == Withdrawal::Cancel {
+            let withdrawal = {
+                // An end is noted down under the same lock: what has ended is not abandoned.
+                let mut registry = self.house.registry.lock().unwrap_or_else(PoisonError::into_inner);
+                registry.tidy(&self.generation);
+                if self.ends_it() { audience.abandon() } else { audience.lapse() }
+            };
+            if withdrawal == Withdrawal::Cancel {
                 self.house.cancel(&self.generation);
             }
-            self.house.registry.lock().unwrap_or_else(PoisonError::into_inner).tidy(&self.generation);
         }
     }
 }

@@ -3,10 +3,12 @@
 //! An owned actor. A generation hands it a task and waits for the [`Ended`]; the actor keeps the tasks sorted by when
 //! they are to be looked at next ([`schedule`]), reads them in batches within one global [`budget`], and teaches the
 //! [`history`] of their class. It knows nothing of clients and pictures. A look that fails is a look not made: it is
-//! tried again with growing pauses, for as long as the task is anyone's concern.
+//! tried again with growing pauses, for as long as the task is anyone's concern. Where Evolink calls back
+//! ([`callbacks`]), that call wakes the look, and few looks are made until then.
 
 mod actor;
 mod budget;
+mod callbacks;
 mod history;
 mod schedule;
 #[cfg(test)]
@@ -21,11 +23,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 pub use super::progress::ImageProgress;
+pub use callbacks::Expected;
 pub use schedule::PollBounds;
 
-use crate::evolink::{Task, TaskId, Upstream};
+use crate::evolink::{CallbackToken, Task, TaskId, Upstream};
 use crate::image::TaskClass;
 use crate::telemetry::Metrics;
+use callbacks::Callbacks;
 
 /// Tasks that may wait to be taken over by the actor.
 const INBOX_MAX: usize = 1024;
@@ -61,6 +65,8 @@ pub struct Watched {
     pub typical: (Duration, Duration),
     /// What each look tells of the task's progress goes here.
     pub progress: ImageProgress,
+    /// Its end may be told by a callback.
+    pub callback: Option<Expected>,
 }
 
 /// How a watch ended.
@@ -76,6 +82,7 @@ pub enum Ended {
 #[derive(Debug, Clone)]
 pub struct Watcher {
     inbox: mpsc::Sender<(Watched, oneshot::Sender<Ended>)>,
+    callbacks: Arc<Callbacks>,
 }
 
 impl Watcher {
@@ -96,7 +103,26 @@ impl Watcher {
         random: StdRng,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (inbox, tasks) = mpsc::channel(INBOX_MAX);
-        (Self { inbox }, actor::run(upstream, options, metrics, random, tasks))
+        let callbacks = Arc::new(Callbacks::default());
+        let actor = actor::run(upstream, options, metrics, random, tasks, Arc::clone(&callbacks));
+        (Self { inbox, callbacks }, actor)
+    }
+
+    /// From now on a callback of this name wakes the look at its task; to be asked for before the create is sent, and
+    /// given to [`Watcher::ended`] with the task. `sure`: none can have come earlier, so that few looks will do.
+    pub fn expect(&self, token: CallbackToken, sure: bool) -> Expected {
+        self.callbacks.expect(token, sure)
+    }
+
+    /// A callback of this name came. Anyone may send one: what is not expected does nothing, and of those that are,
+    /// some cause a look each, within the budget.
+    pub fn wake(&self, token: &CallbackToken) {
+        self.callbacks.came(token);
+    }
+
+    /// No callback will come any more: all tasks are looked at as if there were none.
+    pub fn expect_no_callbacks(&self) {
+        self.callbacks.end();
     }
 
     /// Waits for the task's end, however long that takes; dropping the future ends the watch.

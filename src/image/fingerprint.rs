@@ -9,6 +9,8 @@ use super::{Reference, TaskSpec};
 
 /// Changes whenever the encoding below does, so that old fingerprints never match new ones.
 const ENCODING: u8 = 2;
+/// In the place of `ENCODING` for a variant, so that none is a fingerprint of a task.
+const VARIANT: u8 = 255;
 
 /// SHA-256 over everything upstream is asked for, and how often. Delivery and form (file format, compression,
 /// scaling) are not in it: they are applied to finished pictures on the way out.
@@ -34,6 +36,16 @@ impl Fingerprint {
         if let Some(mask) = mask {
             encoder.reference(mask);
         }
+        Self(encoder.0.finalize().into())
+    }
+
+    /// Of another picture of the same: clients name them.
+    #[must_use]
+    pub fn variant(self, name: &str) -> Self {
+        let mut encoder = Encoder(Sha256::new());
+        encoder.byte(VARIANT);
+        encoder.0.update(self.0);
+        encoder.text(name);
         Self(encoder.0.finalize().into())
     }
 

@@ -62,7 +62,7 @@ impl KeyDigest {
     }
 
     /// Takes the same time wherever the difference is.
-    pub(super) fn matches(&self, other: &Self) -> bool {
+    pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }

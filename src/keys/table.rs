@@ -20,12 +20,14 @@ pub struct Team {
     pub models: Option<Vec<String>>,
     /// Refuse parameters without effect instead of ignoring them.
     pub strict: bool,
+    /// Its identical requests share one answer.
+    pub cached: bool,
 }
 
 impl Team {
     /// A team that may use every model.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), models: None, strict: false }
+        Self { name: name.into(), models: None, strict: false, cached: true }
     }
 
     /// Whether the team may use `model`, an alias already resolved.

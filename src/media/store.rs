@@ -27,9 +27,11 @@ use tokio::sync::Semaphore;
 use self::files::Files;
 use self::layout::Place;
 pub use self::sweep::Swept;
-use self::volume::{Disk, Volume};
+use self::volume::Disk;
+pub(crate) use self::volume::Volume;
 use super::Picture;
 use crate::clock::Clock;
+use crate::disk::NoRoom;
 use crate::image::{ContentHash, Format, Pixels};
 
 /// Pictures read and written at once. The sweep has a place of its own and takes none of these.
@@ -38,6 +40,8 @@ pub const JOBS_AT_ONCE: usize = 16;
 pub const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Longest a run of the sweep is waited for.
 const SWEEP_ANSWER_MAX: Duration = Duration::from_mins(5);
+/// Longest a caller waits to hear whether there is room.
+const ROOM_ANSWER_MAX: Duration = Duration::from_secs(2);
 /// The largest picture taken or given.
 pub const PICTURE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
@@ -70,6 +74,16 @@ pub enum StoreFault {
     Crashed,
 }
 
+impl From<NoRoom> for StoreFault {
+    fn from(no: NoRoom) -> Self {
+        match no {
+            NoRoom::Full { .. } => Self::Full(io::Error::new(ErrorKind::StorageFull, no)),
+            NoRoom::ReadOnly(error) => Self::ReadOnly(error),
+            NoRoom::Unknown(error) => Self::Disk(error),
+        }
+    }
+}
+
 impl From<io::Error> for StoreFault {
     fn from(error: io::Error) -> Self {
         match error.kind() {
@@ -86,6 +100,7 @@ pub struct PictureStore {
     files: Arc<Files>,
     jobs: Arc<Semaphore>,
     sweeping: Arc<Semaphore>,
+    looking: Arc<Semaphore>,
 }
 
 impl PictureStore {
@@ -94,11 +109,13 @@ impl PictureStore {
         Self::on(Arc::new(Disk), path, clock)
     }
 
-    fn on(volume: Arc<dyn Volume>, path: PathBuf, clock: Clock) -> Self {
+    /// One whose steps on the disk a test lets fail.
+    pub(crate) fn on(volume: Arc<dyn Volume>, path: PathBuf, clock: Clock) -> Self {
         Self {
             files: Arc::new(Files::new(volume, path, clock)),
             jobs: Arc::new(Semaphore::new(JOBS_AT_ONCE)),
             sweeping: Arc::new(Semaphore::new(1)),
+            looking: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -126,6 +143,11 @@ impl PictureStore {
     /// pictures are bought.
     pub async fn trial(&self) -> Result<(), StoreFault> {
         self.run(&self.jobs, ANSWER_MAX, Files::trial).await
+    }
+
+    /// Whether there is room and leave to write, asked of the system without writing: cheap enough to be asked often.
+    pub async fn room(&self) -> Result<(), StoreFault> {
+        self.run(&self.looking, ROOM_ANSWER_MAX, |files| files.volume.room(files.layout.root())).await
     }
 
     /// Removes what crashed processes left half-written, and tells how many files that were; for the start. Files that

@@ -1,47 +1,106 @@
-//! The admin listener: health and metrics, for operators only.
+//! The admin listener: health, metrics and the admin API, for operators only.
+//!
+//! [`access`] decides who may use the admin API; its routes are one file each.
+
+mod access;
+mod generations;
+mod query;
+mod reload;
+mod teams;
+mod upstream;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Uri};
+use serde_json::Value;
+
+pub use reload::{Outcome as ReloadOutcome, ReloadDesk};
+pub use teams::TeamListing;
+pub use upstream::{Balance, LookUpstream, UpstreamView};
 
 use super::gateway::Gateway;
 use super::layers;
 use super::listener::Shutdown;
-use super::respond::fault_response;
+use super::readiness::{self, Readiness};
 use crate::fault::{Fault, FaultKind};
+use crate::keys::KeyDigest;
 
-/// `/livez`, `/readyz` and `/metrics`.
-pub fn admin(gateway: Arc<Gateway>, shutdown: Shutdown) -> Router {
+/// What an operator on a wrong path is told.
+const SERVED: &str = "/livez, /readyz, /metrics, GET /admin/v1/generations, GET /admin/v1/teams, \
+    GET /admin/v1/upstream and POST /admin/v1/reload";
+
+/// What a reload may replace of the admin API.
+#[derive(Debug, Default)]
+pub struct AdminPolicy {
+    /// `server.admin_token`.
+    pub token: Option<KeyDigest>,
+    /// In the configuration's order.
+    pub teams: Vec<TeamListing>,
+}
+
+/// What the admin listener needs besides the gateway.
+#[derive(Clone)]
+pub struct Admin {
+    /// It listens on a loopback address: who can connect is on this machine.
+    pub loopback: bool,
+    pub reloads: ReloadDesk,
+    pub upstream: LookUpstream,
+}
+
+/// The state of the admin API's routes.
+#[derive(Clone)]
+struct Desk {
+    gateway: Arc<Gateway>,
+    admin: Arc<Admin>,
+}
+
+/// `/livez`, `/readyz`, `/metrics`, and `/admin/v1/` behind its door.
+pub fn admin(gateway: Arc<Gateway>, shutdown: Shutdown, admin: Admin) -> Router {
+    let readiness = Readiness::new(&gateway, shutdown);
+    let desk = Desk { gateway, admin: Arc::new(admin) };
     let router = Router::new()
         .route("/livez", get(async || "ok\n"))
-        .route("/readyz", get(async move || ready(&shutdown)))
+        .route("/readyz", get(readiness::ready).with_state(readiness))
         .route("/metrics", get(metrics))
-        .fallback(async || {
-            fault_response(&Fault::new(
-                FaultKind::UnknownUrl,
-                "Unknown request URL. The admin listener serves /livez, /readyz and /metrics.",
-            ))
-        })
-        .method_not_allowed_fallback(async || {
-            fault_response(&Fault::new(FaultKind::MethodNotAllowed, "Only GET is allowed here."))
-        })
-        .with_state(gateway);
+        .route("/admin/v1/generations", get(generations::list))
+        .route("/admin/v1/teams", get(teams::list))
+        .route("/admin/v1/upstream", get(upstream::show))
+        .route("/admin/v1/reload", post(reload::reload))
+        .fallback(unknown_url)
+        .method_not_allowed_fallback(method_not_allowed)
+        // Around the fallbacks too: who may not come in does not learn what is there.
+        .layer(from_fn_with_state(desk.clone(), access::check))
+        .with_state(desk);
     layers::apply_for_operators(router)
 }
 
-/// Ready until the drain begins: then load balancers send new requests elsewhere.
-fn ready(shutdown: &Shutdown) -> (StatusCode, &'static str) {
-    if shutdown.is_draining() {
-        (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-    } else {
-        (StatusCode::OK, "ready\n")
-    }
+async fn unknown_url(method: Method, uri: Uri) -> Fault {
+    let path: String = uri.path().chars().take(100).collect();
+    let message = format!("Unknown request URL: {method} {path}. The admin listener serves {SERVED}.");
+    Fault::new(FaultKind::UnknownUrl, message)
 }
 
-async fn metrics(State(gateway): State<Arc<Gateway>>) -> ([(http::HeaderName, &'static str); 1], String) {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], gateway.metrics.render())
+async fn method_not_allowed(method: Method, uri: Uri) -> Fault {
+    let path: String = uri.path().chars().take(100).collect();
+    let message = format!("{method} is not allowed for {path}; the header Allow names what is.");
+    Fault::new(FaultKind::MethodNotAllowed, message)
+}
+
+async fn metrics(State(desk): State<Desk>) -> ([(http::HeaderName, &'static str); 1], String) {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], desk.gateway.metrics.render())
+}
+
+/// A 200 of the admin API.
+fn json(body: &Value) -> Response {
+    let mut response = Response::new(body.to_string().into());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }

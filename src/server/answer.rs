@@ -144,7 +144,7 @@ pub(super) fn respond(composed: Composed, waiter: Waiter, access: Access, place:
     head::tell_access(headers, access);
     head::tell_cost(headers, &composed.made.finished, access);
     head::tell_timing(headers, &composed.made, composed.encode);
-    head::tell_partial(headers, &composed.answer);
+    head::tell_partial(headers, &composed.answer, access);
     let body = composed.into_body(Writing::Json, waiter, place);
     response.map(|_empty| Body::new(body))
 }

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tokio_util::sync::CancellationToken;
 
+use super::admin::AdminPolicy;
 use super::layers::{Finished, Observe};
 use super::read_body::{BodyBudget, BodyLimits};
 use super::read_form::FormLimits;
@@ -24,6 +25,7 @@ use crate::telemetry::Metrics;
 pub struct Policy {
     pub keys: Keys,
     pub catalog: Catalog,
+    pub admin: AdminPolicy,
 }
 
 /// Settings of the API that hold until a restart.

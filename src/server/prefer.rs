@@ -64,7 +64,7 @@ fn seconds(value: &str) -> Option<Duration> {
 }
 
 /// The parts between separators that do not stand within quotes.
-fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
+pub(super) fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c: char| {
         match c {

@@ -1,5 +1,6 @@
 //! One file a route.
 pub(super) mod by_id;
+pub(super) mod callbacks;
 pub(super) mod edits;
 pub(super) mod generations;
 pub(super) mod models;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use axum::response::Response;
 use futures_util::future::join_all;
-use http::HeaderMap;
 use tokio::time::timeout;
 
 use super::answer::head::{self, Access};
+use super::cache_control::CacheUse;
 use super::gateway::Gateway;
 use super::inputs::{Inputs, gather};
 use super::manner::Manner;
@@ -18,7 +18,7 @@ use super::respond::fault_response;
 use super::visit::Visit;
 use super::wait::Wait;
 use crate::fault::{Fault, FaultKind};
-use crate::generation::Owner;
+use crate::generation::{Owner, Wish};
 use crate::image::{Delivery, Fingerprint, ImageRequest, InputNames, Plan, Reference, TaskSpec};
 use crate::media::{Guard, InputFile};
 use crate::openai::{ImageParams, StreamKind};
@@ -66,9 +66,10 @@ pub(super) async fn tell(visit: Visit, asked: Asked) -> Result<Response, Fault> 
         request.model = Some(model.clone());
     }
     let names = request.names;
+    let cache = CacheUse::of(&visit.headers, visit.caller.team().cached)?;
     let plan = Arc::new(plan(&visit, request, stream.is_some())?);
     let mut response = match check_links(&visit.gateway.guard, &plan.task, names).await {
-        Ok(()) => run(visit, Arc::clone(&plan), files, stream).await,
+        Ok(()) => run(visit, Arc::clone(&plan), files, cache, stream).await,
         Err(fault) => fault_response(&fault),
     };
     head::name_ignored(response.headers_mut(), &plan);
@@ -116,36 +117,43 @@ fn unusable(param: &'static str, error: &str) -> Fault {
 }
 
 /// From here on the request mostly waits: what is left of its head would keep the connection's read buffer alive.
-async fn run(visit: Visit, plan: Arc<Plan>, files: Vec<InputFile>, stream: Option<StreamKind>) -> Response {
+async fn run(
+    visit: Visit,
+    plan: Arc<Plan>,
+    files: Vec<InputFile>,
+    cache: CacheUse,
+    stream: Option<StreamKind>,
+) -> Response {
     let manner = Manner::asked(&visit.gateway, &visit.headers, stream);
     let began = visit.began;
-    match begin(visit, plan, files).await {
+    match begin(visit, plan, files, cache).await {
         Ok(wait) => manner.answer(wait, began).await,
         Err(fault) => fault_response(&fault),
     }
 }
 
 /// A place to wait in, and the generation to wait for.
-async fn begin(visit: Visit, plan: Arc<Plan>, files: Vec<InputFile>) -> Result<Wait, Fault> {
-    let Visit { gateway, trail, caller, headers, .. } = visit;
+async fn begin(
+    visit: Visit,
+    plan: Arc<Plan>,
+    inputs: Vec<InputFile>,
+    cache: CacheUse,
+) -> Result<Wait, Fault> {
+    let Visit { gateway, trail, caller, .. } = visit;
     let team = &caller.team().name;
     let place = gateway.waiting_room.enter(team)?;
     let owner = Owner {
         team: Arc::clone(team),
         key: caller.key().id.as_str().into(),
-        fingerprint: Fingerprint::of(&plan.task, plan.count),
+        fingerprint: cache.fingerprint(Fingerprint::of(&plan.task, plan.count)),
     };
-    let retry = is_automatic_retry(&headers);
-    let waiter = gateway.generations.begin(Arc::clone(&plan), owner, files, retry).await?;
-    let access = if waiter.joined() { Access::Joined } else { Access::First };
-    trail.set_cache(if waiter.joined() { "collapsed" } else { "bypass" });
+    let CacheUse { reuse, stored, .. } = cache;
+    let wish = Wish { plan: Arc::clone(&plan), owner, inputs, reuse };
+    let begun = gateway.generations.begin(wish).await;
+    let access = begun.as_ref().map_or(Access::First { stored }, |waiter| Access::of(waiter.came(), stored));
+    trail.set_cache(access.label());
+    let waiter = begun?;
     Ok(Wait { gateway, trail, plan, waiter, access, place })
-}
-
-/// OpenAI's SDKs number their own repetitions; a first try says 0.
-fn is_automatic_retry(headers: &HeaderMap) -> bool {
-    let count = headers.get("x-stainless-retry-count").and_then(|value| value.to_str().ok());
-    count.and_then(|count| count.parse().ok()).is_some_and(|count: u32| count > 0)
 }
 
 #[cfg(test)]

@@ -30,10 +30,14 @@ impl Wait {
     /// The generation's own; `Deadline`; `Overloaded` when the gateway stops before the end.
     pub(super) async fn ended(&mut self, deadline: Instant) -> Result<Composed, Fault> {
         let Self { gateway, trail, plan, waiter, .. } = self;
-        tokio::select! {
-            composed = composed(gateway, trail, plan, waiter, deadline) => composed,
-            () = gateway.giving_up.cancelled() => Err(going_down()),
-        }
+        let composed = tokio::select! {
+            composed = composed(gateway, trail, plan, waiter, deadline) => Some(composed),
+            () = gateway.giving_up.cancelled() => None,
+        };
+        composed.unwrap_or_else(|| {
+            waiter.told();
+            Err(going_down())
+        })
     }
 }
 

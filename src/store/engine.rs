@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::failure::{OpenError, StoreError};
 use super::schema;
+use crate::disk::check_room;
 
 const DATABASE: &str = "state.db";
 /// Held locked while a gateway runs; holds nothing.
@@ -34,6 +35,8 @@ pub struct Engine(Arc<Handle>);
 #[derive(Debug)]
 struct Handle {
     way: Way,
+    /// Where the database lies; none in memory.
+    folder: Option<Arc<Path>>,
     works: Arc<AtomicBool>,
 }
 
@@ -53,7 +56,7 @@ impl Engine {
             .map_err(|error| OpenError::Folder { path: folder.to_path_buf(), error })?;
         let lock = lock(folder)?;
         let connection = connect(&folder.join(DATABASE))?;
-        Self::start(connection, Some(lock))
+        Self::start(connection, lock, folder)
             .map_err(|error| OpenError::Folder { path: folder.to_path_buf(), error })
     }
 
@@ -66,20 +69,47 @@ impl Engine {
         schema::upgrade(&mut connection).map_err(database)?;
         let writer = Writer::new(connection, None);
         let works = Arc::clone(&writer.works);
-        Ok(Self(Arc::new(Handle { way: Way::Here(Mutex::new(writer)), works })))
+        Ok(Self(Arc::new(Handle { way: Way::Here(Mutex::new(writer)), folder: None, works })))
     }
 
-    fn start(connection: Connection, lock: Option<File>) -> std::io::Result<Self> {
+    fn start(connection: Connection, lock: File, folder: &Path) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
-        let writer = Writer::new(connection, lock);
+        let writer = Writer::new(connection, Some(lock));
         let works = Arc::clone(&writer.works);
         thread::Builder::new().name("state-writer".to_owned()).spawn(move || writer.run(jobs))?;
-        Ok(Self(Arc::new(Handle { way: Way::Queue(queue), works })))
+        let folder = Some(Arc::from(folder));
+        Ok(Self(Arc::new(Handle { way: Way::Queue(queue), folder, works })))
     }
 
     /// Whether the last commit was kept.
     pub fn works(&self) -> bool {
         self.0.works.load(Ordering::Relaxed)
+    }
+
+    /// A write that something is begun with: done only where the disk has room for what will follow it. The database's
+    /// own files may have room within them when the disk has none.
+    pub async fn begin<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let folder = self.0.folder.clone();
+        self.write(move |connection| {
+            if let Some(folder) = folder {
+                check_room(&folder)?;
+            }
+            work(connection)
+        })
+        .await
+    }
+
+    /// Whether a generation could be begun now: writes a page of the database as it stands.
+    pub async fn trial(&self) -> Result<(), StoreError> {
+        self.begin(|connection| {
+            let version = schema::version(connection)?;
+            Ok(connection.pragma_update(None, "user_version", version)?)
+        })
+        .await
     }
 
     /// Runs `work` in a transaction and answers once it is on the disk.

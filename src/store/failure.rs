@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::disk::NoRoom;
+
 /// Why the database cannot be opened. The gateway does not start: it must not buy what it cannot write down.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -38,6 +40,12 @@ pub enum StoreError {
     /// The writer has stopped.
     #[error("the database is closed")]
     Closed,
+}
+
+impl From<NoRoom> for StoreError {
+    fn from(error: NoRoom) -> Self {
+        Self::Unwritable(format!("state.path: {error}"))
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::{Engine, StoreError};
-use crate::evolink::FileId;
+use crate::evolink::{FileId, TaskId};
 use crate::generation::journal::{
-    Admission, Intent, Journal, JournalError, JournalFuture, Note, Page, Past, PastAt, PurchaseId, Unfinished,
+    Admission, Intent, Journal, JournalError, JournalFuture, Note, Page, Past, PastAt, PurchaseId,
+    Unfinished, Wanted,
 };
 use crate::generation::{GenerationId, IdempotencyKey};
 
@@ -24,6 +25,15 @@ pub struct EngineJournal(Engine);
 impl EngineJournal {
     pub fn new(engine: Engine) -> Self {
         Self(engine)
+    }
+
+    /// The same for what begins something: refused where the disk has no room.
+    fn start<T, F>(&self, work: F) -> JournalFuture<'_, T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        Box::pin(async move { self.0.begin(work).await.map_err(JournalError::from) })
     }
 
     /// Runs `work` in a transaction.
@@ -48,8 +58,12 @@ impl From<StoreError> for JournalError {
 }
 
 impl Journal for EngineJournal {
+    fn trial(&self) -> JournalFuture<'_, ()> {
+        Box::pin(async move { self.0.trial().await.map_err(JournalError::from) })
+    }
+
     fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, ()> {
-        self.run(move |db| {
+        self.start(move |db| {
             let plan = stored::plan(&admission.plan)?;
             let owner = &admission.owner;
             db.prepare_cached(
@@ -73,7 +87,7 @@ impl Journal for EngineJournal {
     }
 
     fn begin(&self, intent: Intent) -> JournalFuture<'_, ()> {
-        self.run(move |db| begin(db, &intent))
+        self.start(move |db| begin(db, &intent))
     }
 
     fn note(&self, notes: Arc<[Note]>) -> JournalFuture<'_, ()> {
@@ -93,8 +107,25 @@ impl Journal for EngineJournal {
         self.run(move |db| read::ended(db, since_ms, before, limit))
     }
 
+    fn recall(&self, wanted: Wanted, since_ms: i64) -> JournalFuture<'_, Vec<Past>> {
+        self.run(move |db| match wanted {
+            Wanted::Generation { team, id } => read::by_id(db, &team, &id, since_ms),
+            Wanted::Answer { team, fingerprint, key } => {
+                let mut pasts = read::shared(db, &team, &fingerprint, since_ms)?;
+                if let Some(key) = key {
+                    pasts.extend(read::named(db, &team, &key, since_ms)?);
+                }
+                Ok(pasts)
+            }
+        })
+    }
+
     fn idle_files(&self, limit: usize) -> JournalFuture<'_, Vec<FileId>> {
         self.run(move |db| read::idle_files(db, limit))
+    }
+
+    fn on_record(&self, tasks: Vec<TaskId>) -> JournalFuture<'_, Vec<TaskId>> {
+        self.run(move |db| read::on_record(db, &tasks))
     }
 
     fn sweep(&self, ended_before_ms: i64, now_ms: i64, limit: usize) -> JournalFuture<'_, usize> {
@@ -169,9 +200,14 @@ fn write(db: &Connection, note: &Note) -> Result<(), StoreError> {
             .execute(params![generation.as_str(), image, attempt, stored::result(result)?]),
         Note::Finished { generation, created, ended_ms, images } => db
             .prepare_cached(
-                "UPDATE generations SET ended = ?2, outcome = ?3 WHERE id = ?1 AND ended IS NULL",
+                "UPDATE generations SET ended = ?2, outcome = ?3, whole = ?4 WHERE id = ?1 AND ended IS NULL",
             )?
-            .execute(params![generation.as_str(), ended_ms, stored::outcome(*created, images)?]),
+            .execute(params![
+                generation.as_str(),
+                ended_ms,
+                stored::outcome(*created, images)?,
+                !images.is_empty() && images.iter().all(Result::is_ok),
+            ]),
         Note::Promised { generation } => db
             .prepare_cached("UPDATE generations SET promised = 1 WHERE id = ?1")?
             .execute([generation.as_str()]),

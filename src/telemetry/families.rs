@@ -95,6 +95,8 @@ families! {
     running_generations: IntGauge;
     /// Generations waiting for their first place upstream.
     queued_generations: IntGauge;
+    /// Generations with a create that may have been taken, and nobody knows yet.
+    in_doubt_generations: IntGauge;
     /// Generations ended, by outcome.
     generations_total: IntCounterVec = ["team", "model", "quality", "outcome"];
     /// Seconds from a generation's start to the end of its last task: its queue, not the fetching of its pictures.
@@ -113,7 +115,7 @@ families! {
     upstream_request_duration_seconds: HistogramVec = ["call", "status"], CALL_SECONDS;
     /// Looks taken at a task until it had ended; a look inside a batch counts as one.
     polls_per_task: Histogram = [], POLLS;
-    /// Longest time an ended task can have waited to be noticed: from the last look that saw it running, in seconds.
+    /// Longest time an ended task can have gone unnoticed: since a look saw it running, or its callback, in seconds.
     poll_lag_seconds: Histogram = [], LAG_SECONDS;
     /// Credits left on the upstream account when last asked; absent until the first answer.
     upstream_credits_remaining: GaugeVec = [];

@@ -85,6 +85,11 @@ impl Metrics {
         GaugeGuard::hold(self.families.queued_generations.clone())
     }
 
+    /// A generation is in doubt as long as the guard lives: a create of it may have been taken.
+    pub fn in_doubt(&self) -> GaugeGuard {
+        GaugeGuard::hold(self.families.in_doubt_generations.clone())
+    }
+
     /// A generation ended. `outcome` is one of few fixed words.
     pub fn generation(&self, team: &str, model: &str, quality: &str, outcome: &str, seconds: f64) {
         let (model, quality) = (self.models.fold(model), self.qualities.fold(quality));
@@ -185,7 +190,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.request("/v1/images/generations", "design", 200, "", "miss", 12.0);
         metrics.overhead("/v1/images/generations", 0.004);
-        drop((metrics.waiting("design"), metrics.running(), metrics.queued()));
+        drop((metrics.waiting("design"), metrics.running(), metrics.queued(), metrics.in_doubt()));
         metrics.generation("design", "gpt-image-2", "medium", "completed", 11.0);
         metrics.images("design", "gpt-image-2", 1, Credits::from_micro(2_500_000));
         metrics.joined();

@@ -20,7 +20,9 @@ async fn the_model_of_the_path_wins_over_the_bodys() {
     let mut body = small();
     body["model"] = json!("gpt-imagine-9");
     house.send(asked(&house, "gpt-image-2", &body)).await.picture();
-    house.send(asked(&house, "gpt%2Dimage%2D2", &small())).await.picture();
+    let mut body = small();
+    body["quality"] = json!("medium");
+    house.send(asked(&house, "gpt%2Dimage%2D2", &body)).await.picture();
     for deployment in ["gpt-imagine-9", "a%2Fb", "%FF"] {
         let mut body = small();
         body["model"] = json!("gpt-image-2");

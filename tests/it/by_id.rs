@@ -52,7 +52,8 @@ async fn an_answer_that_is_there_already_is_not_put_off() {
 
 #[tokio::test]
 async fn what_is_promised_counts_among_the_requests_that_wait() {
-    let house = Harness::with(json!({"server": {"max_waiting_per_team": 1}})).await;
+    let house =
+        Harness::with(json!({"cache": {"enabled": false}, "server": {"max_waiting_per_team": 1}})).await;
     let slow = || prefers(house.generation(small("a fox [latency:400ms]")), "respond-async");
     let promised = house.send(slow()).await;
     assert_eq!(promised.status, 202);
@@ -78,7 +79,7 @@ async fn a_client_that_wants_no_wait_gets_a_202_at_once_and_the_picture_later() 
     assert_eq!(accepted.header("preference-applied"), Some("respond-async"));
     assert_eq!(accepted.header("x-gateway-generation-id"), told["id"].as_str());
     assert_eq!(accepted.header("x-gateway-ignored"), Some("style"));
-    assert_eq!(accepted.header("cache-status"), Some("evolink-gateway; fwd=bypass"));
+    assert_eq!(accepted.header("cache-status"), Some("evolink-gateway; fwd=miss; stored"));
     let pause: u64 = accepted.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&pause));
     let path = path_of(&accepted);
@@ -124,7 +125,7 @@ async fn a_wait_beyond_the_deadline_changes_nothing() {
 
 #[tokio::test]
 async fn a_promised_generation_is_bought_although_nobody_waits_and_nobody_else_gets_it() {
-    let house = Harness::with(json!({"evolink": {"max_tasks": 1}})).await;
+    let house = Harness::with(json!({"cache": {"enabled": false}, "evolink": {"max_tasks": 1}})).await;
     let first = house.generation(small("an owl [latency:400ms]"));
     let first = tokio::join!(house.send(first), async {
         house.until("a task", |ledger| !ledger.tasks.is_empty()).await;
@@ -142,7 +143,7 @@ async fn a_promised_generation_is_bought_although_nobody_waits_and_nobody_else_g
 
 #[tokio::test]
 async fn the_answer_comes_in_the_form_that_was_asked_for_first() {
-    let house = Harness::start().await;
+    let house = Harness::with(json!({"cache": {"enabled": false}})).await;
     let mut body = small("a fox");
     body["output_format"] = json!("webp");
     let path = path_of(&promised(&house, body.clone()).await);

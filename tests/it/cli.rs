@@ -2,6 +2,8 @@
 
 mod configuration;
 mod demo;
+mod disks;
+mod drained;
 mod killed;
 mod process;
 mod running;

@@ -29,7 +29,11 @@ async fn a_spoilt_answer_to_a_create_is_asked_for_again_and_makes_one_task() {
         Some((name, details)) => format!("a fox [create:{name}*1;{details}]"),
         None => format!("a fox [create:{fault}*1]"),
     });
-    join_all(prompts.map(async |prompt| is_made_once(&house, &prompt).await)).await;
+    // Fewer at once than failures in a row open the breaker.
+    let prompts: Vec<_> = prompts.collect();
+    for some in prompts.chunks(4) {
+        join_all(some.iter().map(async |prompt| is_made_once(&house, prompt).await)).await;
+    }
     house.has_tasks(after_the_task.len() + before_the_task.len());
     let replayed = house.ledger().totals.creates_replayed;
     assert!(
@@ -74,7 +78,7 @@ async fn a_create_that_never_gets_an_answer_is_in_doubt_and_then_given_up() {
     }
     house.has_tasks(1);
     let calls = house.ledger().totals.create_calls;
-    assert!(calls >= 6, "each is asked several times: {calls}");
+    assert!(calls >= 5, "they are asked again until the breaker opens: {calls}");
     house.finish().await;
 }
 
@@ -84,7 +88,7 @@ async fn a_request_repeated_while_its_create_is_in_doubt_joins_it() {
     let prompt = "a fox [create:lost*2]";
     house.draw(prompt).await.is_error(502, "upstream_error", "upstream_outcome_unknown", true);
     let answer = is_made_once(&house, prompt).await;
-    assert_eq!(answer.header("cache-status"), Some("evolink-gateway; fwd=bypass; collapsed"));
+    assert_eq!(answer.header("cache-status"), Some("evolink-gateway; fwd=miss; collapsed"));
     house.has_tasks(1);
     house.finish().await;
 }

@@ -24,7 +24,7 @@ async fn a_picture_is_uploaded_and_edited_and_the_upload_deleted() {
 
 #[tokio::test]
 async fn several_pictures_keep_their_order_whatever_their_field_is_called() {
-    let house = Harness::start().await;
+    let house = Harness::with(json!({"cache": {"enabled": false}})).await;
     let pictures = [form::png(512, 512, 1), form::jpeg(512, 512, 2), form::png(512, 512, 3)];
     let [a, b, c] = &pictures;
     let named = [

@@ -28,6 +28,14 @@ fn impatient() -> Value {
     })
 }
 
+/// The answer of a house of its own, for what would hold up the others.
+async fn alone(fault: &str) -> Answer {
+    let house = Harness::start().await;
+    let answer = house.draw(&format!("a fox [{fault}]")).await;
+    house.finish().await;
+    answer
+}
+
 #[tokio::test]
 async fn the_table_of_errors() {
     let house = Harness::with(impatient()).await;
@@ -80,9 +88,6 @@ async fn the_table_of_errors() {
         "create:403",
         "create:404",
         "create:413",
-        "create:429;retry-after=9",
-        "create:500",
-        "create:html",
         "fail:content_policy_violation",
         "fail:invalid_parameters",
         "fail:image_processing_error",
@@ -94,9 +99,14 @@ async fn the_table_of_errors() {
         "poll:404",
         "media:404",
         "media:truncated",
+        // These keep failing, and hold up what comes after them.
+        "create:500",
+        "create:html",
     ] {
         note(&mut page, fault, &house.draw(&format!("a fox [{fault}]")).await);
     }
+    let fault = "create:429;retry-after=9";
+    note(&mut page, fault, &alone(fault).await);
     insta::assert_snapshot!(page);
     house.finish().await;
 }

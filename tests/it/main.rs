@@ -11,26 +11,32 @@
     reason = "these are tests; Clippy knows only functions marked #[test] as such, and metrics compared here are counts"
 )]
 
+mod admin;
 mod azure;
 mod bounds;
 mod by_id;
+mod callbacks;
 mod cli;
 mod creates;
+mod cuts;
 mod edge;
 mod edits;
 mod endings;
 mod ends;
 mod errors;
 mod heads;
+mod idempotency;
 mod keys;
 mod links;
 mod looks;
 mod models;
 mod observed;
 mod openapi;
+mod outage;
 mod pictures;
 mod repeats;
 mod requests;
+mod sharing;
 mod streams;
 mod support;
 mod uploads;

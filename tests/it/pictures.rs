@@ -124,7 +124,7 @@ async fn a_link_leads_to_the_picture_and_is_the_default_of_dall_e() {
 
 #[tokio::test]
 async fn qualities_and_own_parameters_reach_upstream_in_its_words() {
-    let house = Harness::start().await;
+    let house = Harness::with(json!({"cache": {"enabled": false}})).await;
     let asked = [
         ("low", "low"),
         ("medium", "medium"),

@@ -1,4 +1,4 @@
-//! Doing it once: clients that come back, and clients that leave.
+//! Doing it once where each request buys its own (`cache.enabled: false`): clients that come back, and clients that leave.
 
 use std::time::Duration;
 
@@ -9,7 +9,12 @@ use tokio::time::timeout;
 
 use crate::support::{Answer, Harness, STRICT_KEY, small};
 
-const COLLAPSED: Option<&str> = Some("evolink-gateway; fwd=bypass; collapsed");
+const COLLAPSED: Option<&str> = Some("evolink-gateway; fwd=miss; collapsed");
+
+/// A gateway whose teams share no answers.
+async fn sharing_nothing() -> Harness {
+    Harness::with(json!({"cache": {"enabled": false}})).await
+}
 
 /// A request whose client leaves as soon as its task is made.
 async fn leaves_early(house: &Harness, prompt: &str) {
@@ -28,7 +33,7 @@ fn generation_of(answer: &Answer) -> &str {
 
 #[tokio::test]
 async fn at_the_deadline_the_client_is_told_to_repeat_and_joins_what_goes_on() {
-    let house = Harness::with(json!({"server": {"deadline": "300ms"}})).await;
+    let house = Harness::with(json!({"cache": {"enabled": false}, "server": {"deadline": "300ms"}})).await;
     let prompt = "a fox [latency:700ms]";
     let first = house.draw(prompt).await;
     first.is_error(504, "timeout_error", "generation_timeout", true);
@@ -46,7 +51,7 @@ async fn at_the_deadline_the_client_is_told_to_repeat_and_joins_what_goes_on() {
 
 #[tokio::test]
 async fn a_client_that_left_while_it_ran_gets_the_same_picture_when_it_comes_back() {
-    let house = Harness::start().await;
+    let house = sharing_nothing().await;
     let prompt = "a fox [latency:600ms]";
     leaves_early(&house, prompt).await;
     house.draw(prompt).await.picture();
@@ -56,7 +61,7 @@ async fn a_client_that_left_while_it_ran_gets_the_same_picture_when_it_comes_bac
 
 #[tokio::test]
 async fn a_client_that_left_gets_the_picture_also_after_its_end() {
-    let house = Harness::start().await;
+    let house = sharing_nothing().await;
     let prompt = "a fox [latency:300ms]";
     leaves_early(&house, prompt).await;
     house.until_metrics("the end", |metrics| metrics.sum("running_generations", &[]) == 0.0).await;
@@ -67,7 +72,7 @@ async fn a_client_that_left_gets_the_picture_also_after_its_end() {
 
 #[tokio::test]
 async fn an_answer_that_was_delivered_is_not_delivered_again_without_a_reason() {
-    let house = Harness::start().await;
+    let house = sharing_nothing().await;
     leaves_early(&house, "a fox [latency:300ms]").await;
     house.draw("a fox [latency:300ms]").await.picture();
     house.draw("a fox [latency:300ms]").await.picture();
@@ -77,7 +82,7 @@ async fn an_answer_that_was_delivered_is_not_delivered_again_without_a_reason() 
 
 #[tokio::test]
 async fn an_automatic_retry_joins_the_request_that_still_runs() {
-    let house = Harness::start().await;
+    let house = sharing_nothing().await;
     let body = small("a fox [latency:500ms]");
     let first = house.generate(body.clone());
     let second = async {
@@ -95,7 +100,7 @@ async fn an_automatic_retry_joins_the_request_that_still_runs() {
 
 #[tokio::test]
 async fn a_storm_of_retries_buys_one_picture() {
-    let house = Harness::with(json!({"server": {"deadline": "200ms"}})).await;
+    let house = Harness::with(json!({"cache": {"enabled": false}, "server": {"deadline": "200ms"}})).await;
     let body = small("a fox [latency:700ms]");
     let client = async || {
         for retry in 0..20 {
@@ -115,7 +120,7 @@ async fn a_storm_of_retries_buys_one_picture() {
 
 #[tokio::test]
 async fn joining_stays_within_a_key_and_a_request() {
-    let house = Harness::with(json!({"server": {"deadline": "200ms"}})).await;
+    let house = Harness::with(json!({"cache": {"enabled": false}, "server": {"deadline": "200ms"}})).await;
     let prompt = "a fox [latency:400ms]";
     house.draw(prompt).await.is_error(504, "timeout_error", "generation_timeout", true);
     let other_team = house.generation_by(STRICT_KEY, small(prompt)).header("x-stainless-retry-count", "1");
@@ -128,7 +133,7 @@ async fn joining_stays_within_a_key_and_a_request() {
 
 #[tokio::test]
 async fn another_form_of_the_same_picture_joins() {
-    let house = Harness::start().await;
+    let house = sharing_nothing().await;
     leaves_early(&house, "a fox [latency:400ms]").await;
     let mut body = small("a fox [latency:400ms]");
     body["output_format"] = json!("jpeg");
@@ -160,18 +165,24 @@ async fn who_leaves_before_the_queue_is_through_buys_nothing() {
 }
 
 #[tokio::test]
-async fn a_failure_is_final_for_the_request_and_a_new_request_buys_anew() {
-    let house = Harness::start().await;
+async fn a_final_failure_answers_its_key_for_a_while_and_another_buys_anew() {
+    let house = sharing_nothing().await;
     let prompt = "a fox [fail:service_error*1]";
-    house.draw(prompt).await.is_error(502, "upstream_error", "service_error", false);
-    house.draw(prompt).await.picture();
+    let first = house.draw(prompt).await;
+    first.is_error(502, "upstream_error", "service_error", false);
+    let again = house.draw(prompt).await;
+    again.is_error(502, "upstream_error", "service_error", false);
+    assert_eq!(generation_of(&again), generation_of(&first));
+    house.has_tasks(1);
+    let other = house.send(house.generation_by(STRICT_KEY, small(prompt))).await;
+    other.picture();
     house.has_tasks(2);
     house.finish().await;
 }
 
 #[tokio::test]
 async fn a_request_that_reads_nothing_leaves_no_trace() {
-    let house = Harness::start().await;
+    let house = sharing_nothing().await;
     let asked = house.ask(Method::GET, "/v1/models").send();
     timeout(Duration::from_secs(5), asked).await.unwrap().unwrap();
     house.has_tasks(0);

@@ -36,7 +36,7 @@ async fn a_stream_ends_with_the_picture_and_all_that_openais_event_has() {
     assert_eq!((stream.status, stream.header("content-type")), (200, Some("text/event-stream")));
     assert_eq!(stream.header("cache-control"), Some("no-cache"));
     assert_eq!(stream.header("x-accel-buffering"), Some("no"));
-    assert_eq!(stream.header("cache-status"), Some("evolink-gateway; fwd=bypass"));
+    assert_eq!(stream.header("cache-status"), Some("evolink-gateway; fwd=miss; stored"));
     assert_eq!(stream.header("content-length"), None);
     assert!(stream.header("x-request-id").unwrap().starts_with("req_"));
     assert!(stream.header("x-gateway-generation-id").unwrap().starts_with("gen_"));
@@ -182,7 +182,7 @@ async fn a_client_that_breaks_out_leaves_a_picture_for_its_repetition() {
 
 #[tokio::test]
 async fn a_stream_read_to_its_end_counts_as_delivered() {
-    let house = talkative().await;
+    let house = talkative_with(json!({"cache": {"enabled": false}})).await;
     let prompt = "a fox [latency:100ms]";
     Live::open(house.generation(streamed(prompt))).await.event().await;
     house.draw(prompt).await.picture();
@@ -221,7 +221,7 @@ async fn a_stream_outlives_the_silent_deadline_and_ends_at_its_own() {
     let timed_out = ["status=\"504\"", "code=\"generation_timeout\""];
     house.until_metrics("the time-out", |metrics| metrics.sum("requests_total", &timed_out) == 1.0).await;
     let mut stream = Live::open(house.generation(streamed(prompt))).await;
-    assert_eq!(stream.header("cache-status"), Some("evolink-gateway; fwd=bypass; collapsed"));
+    assert_eq!(stream.header("cache-status"), Some("evolink-gateway; fwd=miss; collapsed"));
     drop(stream.event().await);
     house.has_tasks(2);
     house.abandon().await;

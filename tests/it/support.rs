@@ -2,6 +2,7 @@
 //! a plain HTTP client. Waiting is done by deadline, never by guessing how long something takes.
 
 mod answer;
+mod chaos;
 pub(crate) mod edits;
 mod events;
 pub(crate) mod form;
@@ -14,6 +15,7 @@ mod setup;
 use std::time::Duration;
 
 pub(crate) use answer::{Answer, decoded, shown};
+pub(crate) use chaos::{Chaos, Spoil};
 pub(crate) use events::{Block, Live};
 pub(crate) use form::FormBody;
 pub(crate) use harness::{Harness, small};

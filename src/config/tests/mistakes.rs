@@ -70,6 +70,26 @@ limits:
 }
 
 #[test]
+fn callbacks_need_an_address_that_evolink_can_reach() {
+    let told = |public_url: &str, private: bool| {
+        let yaml = format!(
+            "server: {{public_url: {public_url}}}\n\
+             evolink: {{api_key: k, callback: {{enabled: true}}, allow_private_media: {private}}}"
+        );
+        outcome(&yaml, &[]).err().map(|problems| problems.to_string())
+    };
+    for (public_url, private) in [("null", false), ("null", true), ("'http://127.0.0.1:80'", false)] {
+        let told = told(public_url, private).unwrap();
+        assert!(
+            told.starts_with("evolink.callback.enabled (line 2): needs server.public_url with https"),
+            "{told}"
+        );
+    }
+    assert_eq!(told("'https://images.example.com'", false), None);
+    assert_eq!(told("'http://127.0.0.1:80'", true), None);
+}
+
+#[test]
 fn a_whole_file_of_the_wrong_shape_is_one_problem() {
     assert!(problems("- a\n- b\n").starts_with("line 1: must be a map with the keys server, evolink,"));
     assert!(problems("server: [1]").contains("server (line 1): must be a map with the keys listen"));

@@ -44,7 +44,7 @@ async fn watched(
         sender.send(told).unwrap();
     };
     tokio::select! {
-        () = watch(reload, first.files, apply) => panic!("the watch ended"),
+        () = watch(reload, first.files, || {}, apply) => panic!("the watch ended"),
         () = check(&mut seen) => {}
     }
 }

@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// For calls that are not: long enough for loopback, short enough for a test.
 const IMPATIENCE: Duration = Duration::from_millis(300);
 
-fn client(url: &str) -> Client {
+pub(super) fn client(url: &str) -> Client {
     client_with(url, Arc::default(), PATIENCE)
 }
 

@@ -1,6 +1,8 @@
 use super::*;
 use crate::catalog::Catalog;
+use crate::generation::audience::Leaving;
 use crate::generation::model::Timing;
+use crate::generation::reuse::{Reuse, Sharing};
 use crate::image::{Fingerprint, ImageRequest, Plan};
 
 fn plan() -> Arc<Plan> {
@@ -12,7 +14,7 @@ fn owner() -> Owner {
 }
 
 fn registry() -> Registry {
-    Registry::new(Duration::from_hours(24))
+    Registry::new(Duration::from_hours(24), Duration::from_mins(15))
 }
 
 fn begun(registry: &mut Registry) -> Arc<Generation> {
@@ -28,21 +30,27 @@ fn ends(registry: &mut Registry, generation: &Arc<Generation>, fault: Fault) {
     registry.ended(generation);
 }
 
+/// What a request that shares with nobody takes.
+fn join(registry: &mut Registry) -> Option<Arc<Generation>> {
+    let reuse = Reuse { sharing: Sharing::Own, ..Reuse::default() };
+    registry.take(&owner(), &reuse).unwrap().map(|found| found.generation)
+}
+
 fn is_remembered(registry: &Registry) -> bool {
-    !registry.by_owner.is_empty()
+    !registry.open.is_empty()
 }
 
 #[tokio::test]
 async fn an_orphan_behind_one_that_was_given_up_is_found() {
     let mut registry = registry();
     let (given_up, orphan) = (begun(&mut registry), begun(&mut registry));
-    given_up.audience.leave(false);
+    given_up.audience.leave(Leaving::Gone);
     assert!(!given_up.audience.may_buy());
     assert!(orphan.audience.may_buy());
-    orphan.audience.leave(false);
-    let joined = registry.join(&owner(), false).unwrap();
+    orphan.audience.leave(Leaving::Gone);
+    let joined = join(&mut registry).unwrap();
     assert!(Arc::ptr_eq(&joined, &orphan) && joined.audience.is_awaited());
-    assert!(registry.join(&owner(), false).is_none(), "it is taken once");
+    assert!(join(&mut registry).is_none(), "it is taken once");
 }
 
 #[tokio::test]
@@ -57,7 +65,7 @@ async fn a_failure_of_the_moment_does_not_answer_a_later_repetition() {
     ] {
         let mut registry = registry();
         let generation = begun(&mut registry);
-        generation.audience.leave(false);
+        generation.audience.leave(Leaving::Gone);
         ends(&mut registry, &generation, Fault::new(kind, "no"));
         assert_eq!(is_remembered(&registry), kept, "{kind:?}");
     }
@@ -68,7 +76,7 @@ async fn what_can_no_longer_be_joined_is_swept_before_there_is_much_of_it() {
     let mut registry = registry();
     for _ in 0..SWEEP_MIN {
         let generation = begun(&mut registry);
-        generation.audience.leave(false);
+        generation.audience.leave(Leaving::Gone);
         ends(&mut registry, &generation, Fault::new(FaultKind::TaskFailed, "no"));
     }
     assert_eq!(registry.count, SWEEP_MIN);
@@ -84,7 +92,7 @@ async fn more_than_can_be_remembered_are_refused_until_some_are_forgotten() {
     begun(&mut registry);
     let third = Arc::new(Generation::new(plan(), owner(), 0));
     assert_eq!(registry.add(&third).unwrap_err().kind(), FaultKind::Overloaded);
-    first.audience.leave(true);
+    first.audience.leave(Leaving::Answered);
     ends(&mut registry, &first, Fault::new(FaultKind::TaskFailed, "no"));
     assert!(registry.add(&third).is_ok());
 }
@@ -95,14 +103,14 @@ async fn long_prompts_are_remembered_within_a_bound_of_bytes() {
     let first = begun(&mut registry);
     let second = Arc::new(Generation::new(plan(), owner(), 0));
     assert_eq!(registry.add(&second).unwrap_err().kind(), FaultKind::Overloaded);
-    first.audience.leave(false);
+    first.audience.leave(Leaving::Gone);
     ends(&mut registry, &first, Fault::new(FaultKind::TaskFailed, "no"));
     assert!(registry.add(&second).is_err(), "a repetition may come for the first");
     tokio::time::advance(ORPHAN_AGE_MAX + Duration::from_secs(1)).await;
     second.audience.enter();
     registry.add(&second).unwrap();
     assert_eq!((registry.count, registry.bytes), (1, bytes_of(&second)));
-    second.audience.leave(true);
+    second.audience.leave(Leaving::Answered);
     ends(&mut registry, &second, Fault::new(FaultKind::TaskFailed, "no"));
     assert_eq!((registry.count, registry.bytes), (0, 0));
 }

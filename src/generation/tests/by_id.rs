@@ -1,11 +1,15 @@
 //! Found by id, promised, taken back.
 
 use super::super::*;
-use super::fake::{Bench, MINUTE, after, options, owner, plan, soon};
+use super::fake::{Bench, MINUTE, after, options, plan, soon, wish};
 use crate::evolink::CallError;
 use crate::fault::FaultKind;
 
 const SECOND: Duration = Duration::from_secs(1);
+
+fn retry() -> Reuse {
+    Reuse { sharing: Sharing::Own, automatic_retry: true, ..Reuse::default() }
+}
 
 fn id_of(waiter: &Waiter) -> String {
     waiter.generation().id().to_string()
@@ -122,7 +126,7 @@ async fn what_is_taken_back_while_somebody_waits_goes_on_for_him() {
     after(SECOND).await;
     assert!(bench.generations.detach("design", &id).is_some());
     assert!(bench.find(&id).is_none());
-    let retry = bench.generations.begin(Arc::clone(&fox), owner(&fox), Vec::new(), true).await.unwrap();
+    let retry = bench.generations.begin(wish(&fox, retry())).await.unwrap();
     assert!(!retry.joined(), "nobody new may come");
     assert!(waiter.finished(soon()).await.is_ok());
     drop((waiter, retry));

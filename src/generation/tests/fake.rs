@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use super::super::watch::{Batching, PollBounds, WatchOptions};
 use super::super::*;
 use crate::catalog::Catalog;
-use crate::evolink::{CallError, CallFuture, Credit, FileId, Task, TaskId, TaskStatus, TaskUsage};
-use crate::evolink::{Upload, UploadedFile, UpstreamKey};
+use crate::evolink::{CallError, CallFuture, Credit, FileId, ListedTask, Task, TaskError, TaskId, TaskList};
+use crate::evolink::{TaskStatus, TaskUsage, Upload, UploadedFile, UpstreamKey};
 use crate::image::{ContentHash, Fingerprint, Format, ImageRequest, InputPicture, Pixels, Reference};
-use crate::media::FetchOptions;
+use crate::media::{FetchOptions, InputFile};
 use crate::store::{Engine, EngineJournal};
 
 /// What upstream does, and what it was asked.
@@ -43,6 +43,21 @@ pub(in crate::generation) struct Script {
     pub told: VecDeque<u8>,
     pub refuses_cancels: bool,
     pub cancels: Vec<TaskId>,
+    /// How the next tasks fail; then they complete.
+    pub failures: VecDeque<&'static str>,
+    /// So many of the next creates are taken, and their answers lost.
+    pub unheard: usize,
+    /// Since when there is a list of tasks; that moment is [`LIST_EPOCH`].
+    pub listing: Option<Instant>,
+    /// Tasks in it that nobody here has made.
+    pub strangers: Vec<ListedTask>,
+    /// Looks at it.
+    pub lists: usize,
+    /// All tasks, and when they were made.
+    pub made: Vec<(TaskId, Instant)>,
+    /// Creates are answered with 503 before then.
+    pub down_until: Option<Instant>,
+    failed: HashMap<TaskId, &'static str>,
     ends: HashMap<TaskId, (Instant, TaskStatus)>,
 }
 
@@ -71,12 +86,18 @@ impl Fake {
             progress: if ended { None } else { script.told.pop_front() },
             // a link that the guard refuses without asking anybody
             links: completed.then(|| "https://127.0.0.1/a.png".to_owned()).into_iter().collect(),
-            error: None,
+            error: (ended && fate == TaskStatus::Failed).then(|| TaskError {
+                code: script.failed.get(id).copied().unwrap_or_default().to_owned(),
+                message: "it broke".to_owned(),
+            }),
             estimated: None,
             usage: TaskUsage::default(),
         })
     }
 }
+
+/// The second of Unix time at which a list begins.
+pub(in crate::generation) const LIST_EPOCH: i64 = 1_800_000_000;
 
 impl Upstream for Fake {
     fn create<'a>(&'a self, key: &'a UpstreamKey, body: Bytes, _: Duration) -> CallFuture<'a, Task> {
@@ -87,6 +108,10 @@ impl Upstream for Fake {
                 let mut script = self.script();
                 script.creates.push(String::from_utf8(body.to_vec()).unwrap());
                 script.keys.push(key.as_str().to_owned());
+                if script.down_until.is_some_and(|until| Instant::now() < until) {
+                    let code = "service_unavailable".to_owned();
+                    return Err(CallError::Down { status: 503, code, retry_after: None });
+                }
                 if let Some(error) = script.create_errors.pop_front() {
                     return Err(error);
                 }
@@ -95,7 +120,15 @@ impl Upstream for Fake {
                     _ => script.tasks_take.pop_front().unwrap(),
                 };
                 let id = TaskId::new(format!("task-unified-1-{:08}", script.creates.len()));
-                script.ends.insert(id.clone(), (Instant::now() + takes, TaskStatus::Completed));
+                let failure = script.failures.pop_front();
+                let fate = if failure.is_some() { TaskStatus::Failed } else { TaskStatus::Completed };
+                failure.and_then(|code| script.failed.insert(id.clone(), code));
+                script.made.push((id.clone(), Instant::now()));
+                script.ends.insert(id.clone(), (Instant::now() + takes, fate));
+                if script.unheard > 0 {
+                    script.unheard -= 1;
+                    return Err(CallError::Broken("cut".to_owned()));
+                }
                 id
             };
             self.look(&id)
@@ -108,6 +141,22 @@ impl Upstream for Fake {
 
     fn batch<'a>(&'a self, ids: &'a [TaskId]) -> CallFuture<'a, Vec<Task>> {
         Box::pin(async move { Ok(ids.iter().filter_map(|id| self.look(id).ok()).collect()) })
+    }
+
+    fn tasks_since<'a>(&'a self, model: &'a str, since: i64) -> CallFuture<'a, TaskList> {
+        Box::pin(async move {
+            let mut script = self.script();
+            script.lists += 1;
+            let epoch = script.listing.ok_or(CallError::Missing)?;
+            let made = script.made.iter().map(|(id, at)| ListedTask {
+                id: id.clone(),
+                model: model.to_owned(),
+                created: LIST_EPOCH + at.duration_since(epoch).as_secs().cast_signed(),
+            });
+            let all = made.chain(script.strangers.iter().cloned());
+            let tasks = all.filter(|task| task.created >= since).collect();
+            Ok(TaskList { tasks, reaches_back: true })
+        })
     }
 
     fn cancel<'a>(&'a self, id: &'a TaskId) -> CallFuture<'a, ()> {
@@ -182,6 +231,19 @@ pub(in crate::generation) fn house_on(
     metrics: &Arc<Metrics>,
     clock: Clock,
 ) -> (Generations, JoinSet<()>) {
+    let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
+    house_with(fetcher, journal, upstream, options, metrics, clock)
+}
+
+/// One that fetches its pictures so.
+pub(in crate::generation) fn house_with(
+    fetcher: Fetcher,
+    journal: Arc<dyn Journal>,
+    upstream: Arc<dyn Upstream>,
+    options: Options,
+    metrics: &Arc<Metrics>,
+    clock: Clock,
+) -> (Generations, JoinSet<()>) {
     let watching = WatchOptions {
         bounds: PollBounds { min: Duration::from_millis(500), max: Duration::from_secs(8) },
         per_second: 10,
@@ -191,7 +253,6 @@ pub(in crate::generation) fn house_on(
     let (watcher, loops) = Watcher::new(Arc::clone(&upstream), watching, Arc::clone(metrics));
     let mut owner = JoinSet::new();
     owner.spawn(loops);
-    let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
     let (generations, bookkeeping) =
         Generations::new(upstream, fetcher, watcher, journal, options, Arc::clone(metrics), clock);
     owner.spawn(bookkeeping);
@@ -222,7 +283,7 @@ impl Bench {
     }
 
     pub(in crate::generation) async fn begin(&self, plan: &Arc<Plan>, inputs: &[InputFile]) -> Waiter {
-        self.generations.begin(Arc::clone(plan), owner(plan), inputs.to_vec(), false).await.unwrap()
+        self.generations.begin(Wish { inputs: inputs.to_vec(), ..own(plan) }).await.unwrap()
     }
 
     pub(in crate::generation) fn find(&self, id: &str) -> Option<Waiter> {
@@ -232,6 +293,15 @@ impl Bench {
 
 pub(in crate::generation) fn owner(plan: &Plan) -> Owner {
     Owner { team: "design".into(), key: "ci".into(), fingerprint: Fingerprint::of(&plan.task, plan.count) }
+}
+
+/// A wish that shares with nobody but its own repetitions.
+pub(in crate::generation) fn own(plan: &Arc<Plan>) -> Wish {
+    wish(plan, Reuse { sharing: Sharing::Own, ..Reuse::default() })
+}
+
+pub(in crate::generation) fn wish(plan: &Arc<Plan>, reuse: Reuse) -> Wish {
+    Wish { plan: Arc::clone(plan), owner: owner(plan), inputs: Vec::new(), reuse }
 }
 
 /// A plan for `count` images of `prompt` with these pictures.

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::super::journal::{Admission, Intent, JournalFuture, Page, Past, PastAt, Unfinished};
 use super::super::*;
-use super::fake::{Fake, after, house_on, options, owner, picture, plan, soon};
-use crate::evolink::FileId;
+use super::fake::{Fake, after, house_on, options, own, picture, plan, soon};
+use crate::evolink::{FileId, TaskId};
 use crate::fault::FaultKind;
 use crate::store::{Engine, EngineJournal};
 
@@ -64,8 +64,16 @@ impl Journal for Fickle {
         self.inner.ended(since, before, limit)
     }
 
+    fn recall(&self, wanted: Wanted, since: i64) -> JournalFuture<'_, Vec<Past>> {
+        self.inner.recall(wanted, since)
+    }
+
     fn idle_files(&self, limit: usize) -> JournalFuture<'_, Vec<FileId>> {
         self.inner.idle_files(limit)
+    }
+
+    fn on_record(&self, tasks: Vec<TaskId>) -> JournalFuture<'_, Vec<TaskId>> {
+        self.inner.on_record(tasks)
     }
 
     fn sweep(&self, before: i64, now: i64, limit: usize) -> JournalFuture<'_, usize> {
@@ -91,7 +99,7 @@ impl Bench {
     }
 
     async fn begin(&self, plan: &Arc<Plan>) -> Result<Waiter, Fault> {
-        self.generations.begin(Arc::clone(plan), owner(plan), Vec::new(), false).await
+        self.generations.begin(own(plan)).await
     }
 
     async fn unfinished(&self) -> Vec<Unfinished> {
@@ -122,7 +130,7 @@ async fn a_create_that_cannot_be_written_down_is_not_sent() {
     // With a picture that has to be uploaded first, the creates are not written down at the admission.
     let sketch = [picture("a sketch")];
     let fox = plan("a fox", 2, &sketch);
-    let begun = bench.generations.begin(Arc::clone(&fox), owner(&fox), sketch.to_vec(), false);
+    let begun = bench.generations.begin(Wish { inputs: sketch.to_vec(), ..own(&fox) });
     let fault = begun.await.unwrap().finished(soon()).await.unwrap_err();
     assert_eq!((fault.status(), fault.kind()), (503, FaultKind::Overloaded));
     assert_eq!(bench.journal.intents.load(Ordering::Relaxed), 2);

@@ -5,36 +5,36 @@ use jiff::Timestamp;
 
 use super::super::journal::{Admission, Intent, PurchaseId, StoredUpload};
 use super::super::*;
-use super::fake::{Fake, MINUTE, after, house_on, options, owner, picture, plan, soon};
+use super::fake::{Fake, MINUTE, after, house_on, options, own, owner, picture, plan, soon};
 use crate::evolink::{CallError, FileId, TaskId, UpstreamKey};
 use crate::fault::FaultKind;
 use crate::store::{Engine, EngineJournal};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// When the new process starts.
-const NOW_MS: i64 = 1_800_000_000_000;
+pub(super) const NOW_MS: i64 = 1_800_000_000_000;
 const TASK: &str = "task-unified-1-abcdefgh";
 
 /// A journal in which an earlier process has written, and the house that takes it up.
-struct Bench {
+pub(super) struct Bench {
     journal: Arc<EngineJournal>,
-    fake: Arc<Fake>,
-    metrics: Arc<Metrics>,
+    pub fake: Arc<Fake>,
+    pub metrics: Arc<Metrics>,
 }
 
-struct Started {
-    generations: Generations,
+pub(super) struct Started {
+    pub generations: Generations,
     _loops: tokio::task::JoinSet<()>,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let journal = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
         Self { journal, fake: Arc::default(), metrics: Arc::new(Metrics::new()) }
     }
 
     /// A generation admitted so long ago.
-    async fn admitted(&self, plan: &Arc<Plan>, id: &str, ago: Duration) -> GenerationId {
+    pub(super) async fn admitted(&self, plan: &Arc<Plan>, id: &str, ago: Duration) -> GenerationId {
         let id = GenerationId::kept(id.to_owned());
         let admission = Admission {
             id: id.clone(),
@@ -49,8 +49,22 @@ impl Bench {
     }
 
     /// Its image's create was begun so long ago.
-    async fn begun(&self, generation: &GenerationId, image: u8, ago: Duration) -> PurchaseId {
-        let purchase = PurchaseId { generation: generation.clone(), image, attempt: 0 };
+    pub(super) async fn begun(&self, generation: &GenerationId, image: u8, ago: Duration) -> PurchaseId {
+        self.begin(PurchaseId { generation: generation.clone(), image, attempt: 0 }, ago).await
+    }
+
+    /// Another attempt at its first image.
+    pub(super) async fn begun_again(
+        &self,
+        generation: &GenerationId,
+        attempt: u32,
+        ago: Duration,
+    ) -> PurchaseId {
+        self.begin(PurchaseId { generation: generation.clone(), image: 0, attempt }, ago).await
+    }
+
+    async fn begin(&self, purchase: PurchaseId, ago: Duration) -> PurchaseId {
+        let (generation, image) = (&purchase.generation, purchase.image);
         let key = UpstreamKey::kept(format!("eg-{generation}-{image}"));
         let body = Bytes::from(format!("the very bytes of {image}"));
         let intent = Intent { purchase: purchase.clone(), key, body, begun_ms: before(ago) };
@@ -58,14 +72,18 @@ impl Bench {
         purchase
     }
 
-    async fn note(&self, note: Note) {
+    pub(super) async fn note(&self, note: Note) {
         self.journal.note(Arc::from([note])).await.unwrap();
     }
 
-    async fn start(&self) -> Started {
+    pub(super) async fn start(&self) -> Started {
+        self.start_with(options()).await
+    }
+
+    pub(super) async fn start_with(&self, options: Options) -> Started {
         let upstream: Arc<dyn Upstream> = self.fake.clone();
         let clock = Clock::going_from(Timestamp::from_millisecond(NOW_MS).unwrap());
-        let (generations, loops) = house_on(self.journal.clone(), upstream, options(), &self.metrics, clock);
+        let (generations, loops) = house_on(self.journal.clone(), upstream, options, &self.metrics, clock);
         generations.recover().await.unwrap();
         Started { generations, _loops: loops }
     }
@@ -74,18 +92,18 @@ impl Bench {
         self.metrics.render().contains(&format!("evolink_gateway_recovered_generations_total {count}"))
     }
 
-    async fn unfinished(&self) -> usize {
+    pub(super) async fn unfinished(&self) -> usize {
         self.journal.unfinished(0, 100).await.unwrap().records.len()
     }
 }
 
 impl Started {
-    fn find(&self, id: &GenerationId) -> Option<Waiter> {
+    pub(super) fn find(&self, id: &GenerationId) -> Option<Waiter> {
         self.generations.find("design", id.as_str())
     }
 
-    async fn repeat(&self, plan: &Arc<Plan>) -> Waiter {
-        self.generations.begin(Arc::clone(plan), owner(plan), Vec::new(), false).await.unwrap()
+    pub(super) async fn repeat(&self, plan: &Arc<Plan>) -> Waiter {
+        self.generations.begin(own(plan)).await.unwrap()
     }
 }
 
@@ -93,7 +111,7 @@ fn before(ago: Duration) -> i64 {
     NOW_MS - i64::try_from(ago.as_millis()).unwrap()
 }
 
-fn task_of(purchase: PurchaseId, task: &str) -> Note {
+pub(super) fn task_of(purchase: PurchaseId, task: &str) -> Note {
     Note::Task { purchase, task: TaskId::new(task), reserved: None }
 }
 

@@ -9,10 +9,10 @@ use tokio::time::Instant;
 
 use super::super::watch::{Batching, PollBounds, WatchOptions};
 use super::super::*;
-use super::fake::{options, owner, picture_of, plan};
+use super::fake::{options, own, picture_of, plan};
 use crate::evolink::{self, Client};
 use crate::image::Reference;
-use crate::media::FetchOptions;
+use crate::media::{FetchOptions, InputFile};
 use crate::simulator::{self, Simulator};
 use crate::store::{Engine, EngineJournal};
 
@@ -56,7 +56,7 @@ impl Bench {
     }
 
     async fn begin(&self, plan: &Arc<Plan>, inputs: Vec<InputFile>) -> Waiter {
-        self.generations.begin(Arc::clone(plan), owner(plan), inputs, false).await.unwrap()
+        self.generations.begin(Wish { inputs, ..own(plan) }).await.unwrap()
     }
 
     /// Files the account has now.

@@ -1,8 +1,9 @@
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 
+use super::shelf::UPLOADS_AT_ONCE_MAX;
 use super::*;
-use crate::evolink::CallError;
+use crate::evolink::{CallError, Refusal};
 use crate::generation::tests::fake::{Bench, MINUTE, after, options, picture, picture_of, plan, soon};
 use crate::generation::{Options, State};
 

@@ -1,4 +1,8 @@
-//! The watcher's loop: who is due, which call, what the answer changes.
+//! The watcher's loop: who is due, which call, what the answer changes. What callbacks change is in [`called`],
+//! what becomes of looks in vain in [`failed`].
+
+mod called;
+mod failed;
 
 use std::collections::{BTreeSet, HashMap};
 use std::panic::AssertUnwindSafe;
@@ -13,28 +17,25 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::budget::Budget;
+use super::callbacks::Callbacks;
 use super::history::{Histories, Probe};
-use super::schedule::{Hints, gap, next_look};
+use super::schedule::{Hints, gap};
 use super::{Batching, Ended, WatchOptions, Watched};
 use crate::evolink::{CallError, Task, TaskId, TaskStatus, Upstream};
 use crate::telemetry::Metrics;
+use called::Call;
+use failed::growing_pause;
 
 /// Ids in one batch read, by Evolink's page.
 const BATCH_MAX: usize = 50;
 /// Calls under way at once.
 const CALLS_MAX: usize = 64;
-/// How often a task may be unknown upstream before it counts as gone.
-const UNKNOWN_MAX: u32 = 6;
 /// How often a completed task without links is read again before it is handed over as it is.
 const LINKLESS_MAX: u32 = 5;
 /// Looks at a task past `task_timeout`.
 const OVERDUE_EVERY: Duration = Duration::from_mins(1);
 /// How long the batch path counts as missing before it is tried again.
 const BATCH_MISSING: Duration = Duration::from_mins(10);
-/// The pause after a 429 that names none.
-const BUSY_PAUSE: Duration = Duration::from_secs(2);
-/// Longest pause between tries of a failing look, unless Evolink asks for a longer one.
-const FAILING_PAUSE_MAX: Duration = Duration::from_secs(4);
 /// A look is made early to share a call by at most this part of a gap.
 const SLACK_PART: u32 = 16;
 /// First looks are late by chance by up to this, so that tasks made together do not march in step.
@@ -60,6 +61,9 @@ struct Watch {
     due: Option<Instant>,
     /// How early that look may be made to share a call.
     slack: Duration,
+    /// When the last look was begun.
+    looked: Option<Instant>,
+    call: Call,
 }
 
 struct Actor {
@@ -74,6 +78,7 @@ struct Actor {
     batch_missing_until: Option<Instant>,
     calls: JoinSet<Answer>,
     random: StdRng,
+    callbacks: Arc<Callbacks>,
 }
 
 pub(super) async fn run(
@@ -82,6 +87,7 @@ pub(super) async fn run(
     metrics: Arc<Metrics>,
     random: StdRng,
     mut inbox: mpsc::Receiver<(Watched, oneshot::Sender<Ended>)>,
+    callbacks: Arc<Callbacks>,
 ) {
     let mut actor = Actor {
         upstream,
@@ -94,6 +100,7 @@ pub(super) async fn run(
         batch_missing_until: None,
         calls: JoinSet::new(),
         random,
+        callbacks: Arc::clone(&callbacks),
     };
     loop {
         let wake = actor.wake_at();
@@ -107,6 +114,7 @@ pub(super) async fn run(
                     actor.take_answer(&ids, batched, result);
                 }
             },
+            () = callbacks.news() => actor.take_callbacks(),
             () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => actor.look(),
         }
     }
@@ -119,7 +127,8 @@ impl Actor {
     }
 
     fn admit(&mut self, task: Watched, answer: oneshot::Sender<Ended>) {
-        let probe = self.histories.of(&task.class).admit();
+        let call = Call::of(&task);
+        let probe = self.histories.of(&task.class).admit().filter(|_| !call.is_expected());
         let part = self.random.random_range(0.2..0.8);
         let hints = Hints { estimated: task.estimated, typical: task.typical, looks: 0, probe, part };
         let id = task.id.clone();
@@ -135,6 +144,8 @@ impl Actor {
             linkless: 0,
             due: None,
             slack: Duration::ZERO,
+            looked: None,
+            call,
         };
         self.watches.insert(id.clone(), watch);
         self.schedule(&id);
@@ -145,7 +156,7 @@ impl Actor {
         let Some(watch) = self.watches.get_mut(id) else { return };
         let history = self.histories.of(&watch.task.class);
         let seen = watch.running_at;
-        let look = next_look(history, watch.hints, seen, self.options.bounds);
+        let look = watch.call.look(history, watch.hints, seen, &self.options);
         let age = match seen {
             Some(seen) if seen >= self.options.task_timeout => seen + OVERDUE_EVERY,
             _ => look.at,
@@ -184,6 +195,7 @@ impl Actor {
                 Some(watch) if watch.answer.is_closed() => drop(self.watches.remove(&id)),
                 Some(watch) => {
                     watch.due = None;
+                    watch.looked = Some(now);
                     ids.push(id);
                 }
                 None => {}
@@ -253,33 +265,6 @@ impl Actor {
         }
     }
 
-    fn take_failure(&mut self, ids: &[TaskId], error: &CallError) {
-        tracing::warn!(tasks = ids.len(), %error, "a look at running tasks failed; it will be made again");
-        if let CallError::Busy { retry_after } = error {
-            self.budget.pause(Instant::now(), retry_after.unwrap_or(BUSY_PAUSE));
-        }
-        for id in ids {
-            let Some(watch) = self.watches.get_mut(id) else { continue };
-            watch.failed = watch.failed.saturating_add(1);
-            let pause = growing_pause(self.options.bounds.min, watch.failed.min(5));
-            let jitter = self.random.random_range(0.75..1.0);
-            let pause = error.retry_after().unwrap_or(pause.min(FAILING_PAUSE_MAX).mul_f64(jitter));
-            self.again(id, pause);
-        }
-    }
-
-    fn take_unknown(&mut self, id: &TaskId) {
-        let Some(watch) = self.watches.get_mut(id) else { return };
-        watch.unknown += 1;
-        if watch.unknown < UNKNOWN_MAX {
-            let pause = growing_pause(self.options.bounds.min, watch.unknown);
-            self.again(id, pause);
-        } else if let Some(watch) = self.watches.remove(id) {
-            tracing::error!(task_id = %id, looks = watch.looks, "evolink no longer knows a running task");
-            drop(watch.answer.send(Ended::Gone));
-        }
-    }
-
     fn take_task(&mut self, id: &TaskId, task: Task) {
         let Some(watch) = self.watches.get_mut(id) else { return };
         let age = watch.task.created.elapsed();
@@ -290,6 +275,10 @@ impl Actor {
             watch.running_at = Some(age);
             watch.hints.looks = watch.looks;
             watch.task.progress.told(task.progress);
+            // The callback may tell of what this look came too early to see.
+            if watch.call.was_running(watch.looked) {
+                return self.again(id, self.options.bounds.min);
+            }
             return self.schedule(id);
         }
         if task.status == TaskStatus::Completed && task.links.is_empty() && watch.linkless < LINKLESS_MAX {
@@ -303,7 +292,8 @@ impl Actor {
     }
 
     fn close(&mut self, watch: Watch, task: Task, age: Duration) {
-        let last_running = watch.running_at.unwrap_or_default();
+        let called = watch.call.came().map(|at| at.saturating_duration_since(watch.task.created).min(age));
+        let last_running = watch.running_at.max(called).unwrap_or_default();
         self.metrics.noticed(watch.looks, age.saturating_sub(last_running).as_secs_f64());
         if task.status == TaskStatus::Completed {
             let history = self.histories.of(&watch.task.class);
@@ -322,11 +312,6 @@ impl Actor {
             enqueue(&mut self.queue, watch, Instant::now() + pause);
         }
     }
-}
-
-/// The pause before the next try after so many in vain: `first`, then twice as long each time.
-fn growing_pause(first: Duration, tries: u32) -> Duration {
-    first.saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)))
 }
 
 fn enqueue(queue: &mut BTreeSet<(Instant, TaskId)>, watch: &mut Watch, due: Instant) {

@@ -36,6 +36,13 @@ const COLD_SHARE: f64 = 0.1;
 /// How gaps grow, look by look, where the history expects no end any more.
 const TAIL_GROWTH: f64 = 1.25;
 
+/// Where a callback is expected, the first look is so long behind nearly all known ends: callbacks take a moment.
+const CALLBACK_GRACE: Duration = Duration::from_secs(2);
+/// And one look is made so long after the other.
+const CALLBACK_EVERY: Duration = Duration::from_secs(30);
+/// So many parts of the known ends less one lie before that first look.
+const NEARLY_ALL: usize = 20;
+
 /// Bounds from the configuration (`evolink.poll`).
 #[derive(Debug, Clone, Copy)]
 pub struct PollBounds {
@@ -97,6 +104,16 @@ pub(super) fn next_look(history: &History, hints: Hints, seen: Option<Duration>,
         return Look { at, probe: None };
     }
     Look { at: early, probe: hints.probe }
+}
+
+/// The age at which to look next where a callback is expected, which may be lost.
+pub(super) fn fallback_look(history: &History, hints: Hints, seen: Option<Duration>) -> Duration {
+    let points = history.points();
+    let nearly_all = match points.get(points.len().saturating_sub(points.len() / NEARLY_ALL + 1)) {
+        Some(point) if points.len() >= LEARNED_MIN => *point + gap(*point),
+        _ => hints.typical.1,
+    };
+    seen.map_or(nearly_all + CALLBACK_GRACE, |seen| seen + CALLBACK_EVERY)
 }
 
 fn cold(hints: Hints, seen: Option<Duration>) -> Duration {

@@ -1,5 +1,6 @@
 //! The watcher against a scripted upstream, on paused time: days of polling in milliseconds, true lags known.
 
+mod called;
 mod fake;
 
 use std::sync::{Arc, Mutex};
@@ -18,6 +19,8 @@ use crate::image::{Quality, Tier};
 struct Bench {
     fake: Arc<Fake>,
     watcher: Watcher,
+    /// Tasks are made with a callback.
+    calls_back: bool,
     _actor: JoinSet<()>,
 }
 
@@ -37,7 +40,7 @@ fn bench(fake: Fake, options: WatchOptions) -> Bench {
     let (watcher, actor) = Watcher::with_random(upstream, options, Arc::new(Metrics::new()), random);
     let mut owner = JoinSet::new();
     owner.spawn(actor);
-    Bench { fake, watcher, _actor: owner }
+    Bench { fake, watcher, calls_back: false, _actor: owner }
 }
 
 /// One watched task: how long it took, how late its end was noticed, how often it was looked at.
@@ -60,6 +63,7 @@ impl Bench {
             estimated: Some(Duration::from_secs(100)),
             typical: (Duration::from_secs(10), Duration::from_secs(30)),
             progress: Progress::new(1).image(0),
+            callback: self.expects(number),
         };
         let ended = self.watcher.ended(task).await;
         assert!(matches!(ended, Some(Ended::Task(ref task)) if !task.links.is_empty()), "{ended:?}");
@@ -213,6 +217,7 @@ async fn a_task_nobody_knows_any_more_is_given_up_after_a_few_looks() {
         estimated: None,
         typical: (Duration::from_secs(5), Duration::from_secs(15)),
         progress: Progress::new(1).image(0),
+        callback: None,
     };
     assert_eq!(bench.watcher.ended(task).await, Some(Ended::Gone));
     let calls = bench.fake.calls.lock().unwrap();

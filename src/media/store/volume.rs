@@ -7,12 +7,20 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::Path;
 use std::time::SystemTime;
 
+use super::StoreFault;
+use crate::disk::check_room;
+
 /// Pictures are their teams' own: no other user of the machine reads them.
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
 
 /// A place where files are kept. The methods as given here are the real disk's.
-pub(super) trait Volume: fmt::Debug + Send + Sync {
+pub(crate) trait Volume: fmt::Debug + Send + Sync {
+    /// Whether a folder has room, and may be written.
+    fn room(&self, path: &Path) -> Result<(), StoreFault> {
+        Ok(check_room(path)?)
+    }
+
     /// Makes one folder; one that is there already will do.
     fn make_folder(&self, path: &Path) -> io::Result<()> {
         match DirBuilder::new().mode(FOLDER_MODE).create(path) {

@@ -23,10 +23,11 @@ pub(super) fn headers() -> Value {
             "schema": {"type": "string", "pattern": "^gen_"},
         },
         "x-evolink-task-ids": text("Its tasks at Evolink, comma separated."),
-        "x-gateway-credits": text("Evolink credits charged for this answer."),
+        "x-gateway-credits": text("Evolink credits charged for this answer; 0 when it was there already."),
         "x-gateway-ignored": text("Parameters that had no effect, comma separated."),
         "x-gateway-partial": text("`3/4` when some of several pictures failed for good."),
-        "cache-status": text("RFC 9211."),
+        "cache-status": text("RFC 9211: whether the answer was there already."),
+        "age": number("Seconds since the answer was made, when it was there already."),
         "server-timing": text("Where the time went, in milliseconds."),
         "preference-applied": text("What of `Prefer` was heeded."),
         "location": {

@@ -18,6 +18,8 @@ pub(super) enum Met {
     Detach,
     Models,
     Model,
+    /// Where Evolink calls back.
+    Callback,
     /// Where no key is needed.
     Open,
 }
@@ -36,6 +38,8 @@ const OF_REQUESTS: &[&str] = &[
     "unknown_parameter",
     "unsupported_parameter",
     "request_too_large",
+    "idempotency_conflict",
+    "cache_miss",
 ];
 /// Answers of the HTTP edge to what is no request at all: status and code.
 const UNREADABLE: &[(u16, &str)] =
@@ -52,6 +56,7 @@ impl Met {
                 Self::Detach => of_keys || of_generations,
                 Self::Models => of_keys,
                 Self::Model => of_keys || code == "model_not_found",
+                Self::Callback => ["invalid_json", "request_too_large"].contains(&code),
                 Self::Open => false,
             }
     }

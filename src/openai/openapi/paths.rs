@@ -15,6 +15,7 @@ const OF_PICTURES: &[&str] = &[
     "x-gateway-ignored",
     "x-gateway-partial",
     "cache-status",
+    "age",
     "server-timing",
     "preference-applied",
 ];
@@ -23,8 +24,8 @@ const OF_PICTURES: &[&str] = &[
 pub(super) fn all() -> Value {
     let id = "/v1/images/generations/{id}";
     json!({
-        "/v1/images/generations": {"post": generations("createImage", &[prefer()])},
-        "/v1/images/edits": {"post": edits("createImageEdit", &[prefer()])},
+        "/v1/images/generations": {"post": generations("createImage", &[])},
+        "/v1/images/edits": {"post": edits("createImageEdit", &[])},
         "/v1/images/variations": {"post": variations()},
         id: {"get": look(), "delete": detach(), "parameters": [path_parameter("id", "`gen_…`")]},
         "/v1/models": {"get": models()},
@@ -32,6 +33,7 @@ pub(super) fn all() -> Value {
         "/openai/deployments/{model}/images/generations":
             {"post": generations("createDeployedImage", &deployed())},
         "/openai/deployments/{model}/images/edits": {"post": edits("createDeployedImageEdit", &deployed())},
+        "/callbacks/{token}": {"post": callback(), "parameters": [path_parameter("token", "From a `callback_url`.")]},
         "/healthz": {"get": healthz()},
         "/openapi.json": {"get": this_document()},
     })
@@ -52,10 +54,26 @@ fn prefer() -> Value {
     })
 }
 
+/// What a request for pictures may say in its head of how it is answered.
+fn of_pictures() -> [Value; 4] {
+    let header = |name: &str, description: &str, schema: Value| json!({"name": name, "in": "header", "description": description, "schema": schema});
+    let control = "`no-cache` makes a new picture, `no-store` one that is shared with nobody, `max-age=SECONDS` takes \
+                   none that is older, `only-if-cached` none that is not there.";
+    let key = "One answer for each key of a team, while it is made and after.";
+    let variant = "Another picture of the same request, itself shared.";
+    let printable = |most: u16| json!({"type": "string", "pattern": "^[!-~]+$", "maxLength": most});
+    [
+        prefer(),
+        header("Cache-Control", control, json!({"type": "string", "examples": ["no-cache", "max-age=600"]})),
+        header("Idempotency-Key", key, printable(255)),
+        header("x-gateway-cache-variant", variant, printable(64)),
+    ]
+}
+
 /// What Azure's clients send: the model in the path, and a version that is not looked at.
-fn deployed() -> [Value; 3] {
+fn deployed() -> [Value; 2] {
     let version = json!({"name": "api-version", "in": "query", "schema": {"type": "string"}});
-    [path_parameter("model", "A model or an alias; it counts, not the body's."), version, prefer()]
+    [path_parameter("model", "A model or an alias; it counts, not the body's."), version]
 }
 
 fn generations(id: &str, parameters: &[Value]) -> Value {
@@ -73,10 +91,10 @@ fn edits(id: &str, parameters: &[Value]) -> Value {
 
 fn variations() -> Value {
     let body = json!({"multipart/form-data": {"schema": parameters::variation_form()}});
-    pictures("createImageVariation", "Makes variations of a picture.", &[prefer()], &body, false)
+    pictures("createImageVariation", "Makes variations of a picture.", &[], &body, false)
 }
 
-/// An operation that makes pictures.
+/// An operation that makes pictures. `parameters`: those besides what all of them take.
 fn pictures(id: &str, summary: &str, parameters: &[Value], body: &Value, streams: bool) -> Value {
     let content = json!({"application/json": {"schema": schema("ImagesResponse")}});
     let events = json!({"schema": schema("StreamEvent")});
@@ -85,6 +103,7 @@ fn pictures(id: &str, summary: &str, parameters: &[Value], body: &Value, streams
     let mut responses = failures::responses(Met::Image);
     responses.insert("200".to_owned(), done);
     responses.insert("202".to_owned(), promised());
+    let parameters: Vec<_> = parameters.iter().cloned().chain(of_pictures()).collect();
     json!({
         "operationId": id,
         "summary": summary,
@@ -145,6 +164,16 @@ fn read(id: &str, summary: &str, met: Met, body: &str) -> Value {
     let mut responses = failures::responses(met);
     responses.insert("200".to_owned(), answer("application/json", &schema(body)));
     operation(id, summary, &responses)
+}
+
+fn callback() -> Value {
+    let taken = json!({
+        "description": "Taken; the same for every token.",
+        "headers": headers(&["x-request-id"]),
+    });
+    let mut responses = failures::responses(Met::Callback);
+    responses.insert("204".to_owned(), taken);
+    open(operation("callBack", "For Evolink: a task has ended. The body is not looked at.", &responses))
 }
 
 fn healthz() -> Value {

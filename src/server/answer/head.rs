@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use http::header::AGE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Made;
 use crate::evolink::TaskId;
-use crate::generation::{Finished, Generation};
+use crate::generation::{Came, Finished, Generation};
 use crate::image::Plan;
 use crate::money::Credits;
 use crate::openai::{Answer, ignored_header};
@@ -41,27 +42,58 @@ pub(in crate::server) fn name_ignored(headers: &mut HeaderMap, plan: &Plan) {
 /// How a request came to its generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) enum Access {
-    /// It began the generation.
-    First,
-    /// It found one of the same kind under way.
+    /// It began the generation; whether its answer is kept for others.
+    First { stored: bool },
+    /// It found one of the same kind under way, or one that had reached nobody.
     Joined,
+    /// It found one that had ended so long ago and answers for so long.
+    Hit { age: Duration, left: Duration },
     /// It asked for it by its id.
     ById,
 }
 
-/// Whether this request was the first for its generation.
+impl Access {
+    /// `stored`: what the request begins is kept for others.
+    pub(in crate::server) fn of(came: Came, stored: bool) -> Self {
+        match came {
+            Came::First => Self::First { stored },
+            Came::Joined => Self::Joined,
+            Came::Hit { age, left } => Self::Hit { age, left },
+        }
+    }
+
+    /// As the log and the metrics call it.
+    pub(in crate::server) const fn label(self) -> &'static str {
+        match self {
+            Self::First { stored: true } => "miss",
+            Self::First { stored: false } | Self::ById => "bypass",
+            Self::Joined => "collapsed",
+            Self::Hit { .. } => "hit",
+        }
+    }
+}
+
+/// Whether this request was the first for its generation, and how old the answer is.
 pub(in crate::server) fn tell_access(headers: &mut HeaderMap, access: Access) {
-    let collapsed = match access {
-        Access::First => "",
-        Access::Joined => "; collapsed",
+    let status = match access {
+        Access::First { stored: true } => "fwd=miss; stored",
+        Access::First { stored: false } => "fwd=bypass",
+        Access::Joined => "fwd=miss; collapsed",
+        Access::Hit { age, left } => {
+            headers.insert(AGE, age.as_secs().into());
+            &format!("hit; ttl={}", left.as_secs())
+        }
         Access::ById => return,
     };
-    put(headers, CACHE_STATUS, &format!("evolink-gateway; fwd=bypass{collapsed}"));
+    put(headers, CACHE_STATUS, &format!("evolink-gateway; {status}"));
 }
 
 /// Who comes by id is told what the generation cost: the answer that began it could not tell.
 pub(super) fn tell_cost(headers: &mut HeaderMap, finished: &Finished, access: Access) {
-    let credits = if access == Access::Joined { Credits::ZERO } else { finished.credits() };
+    let credits = match access {
+        Access::First { .. } | Access::ById => finished.credits(),
+        Access::Joined | Access::Hit { .. } => Credits::ZERO,
+    };
     put(headers, GATEWAY_CREDITS, &credits.to_string());
 }
 
@@ -78,8 +110,12 @@ pub(super) fn tell_timing(headers: &mut HeaderMap, made: &Made, encode: Duration
     put(headers, SERVER_TIMING, &steps.join(", "));
 }
 
-pub(super) fn tell_partial(headers: &mut HeaderMap, answer: &Answer) {
+/// An answer of which a part is missing is not kept for others.
+pub(super) fn tell_partial(headers: &mut HeaderMap, answer: &Answer, access: Access) {
     if !answer.errors.is_empty() {
+        if access == (Access::First { stored: true }) {
+            put(headers, CACHE_STATUS, "evolink-gateway; fwd=miss");
+        }
         let made = answer.images.len();
         put(headers, GATEWAY_PARTIAL, &format!("{made}/{}", made + answer.errors.len()));
     }

@@ -12,7 +12,7 @@ use crate::evolink::{
     UpstreamKey,
 };
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
-use crate::generation::{Generations, Options, Owner, Waiter};
+use crate::generation::{Generations, Options, Owner, Reuse, Waiter, Wish};
 use crate::image::{Fingerprint, ImageRequest, Plan};
 use crate::keys::Keys;
 use crate::media::{Converter, FetchOptions, Fetcher, Guard, Spool};
@@ -89,7 +89,11 @@ fn gateway() -> Arc<Gateway> {
     let (converter, guard) = (Converter::new(1, 1), Guard::new(false));
     let spool = Spool::new(std::env::temp_dir());
     let parts = Parts { generations, converter, guard, spool, metrics, clock };
-    let policy = Policy { keys: Keys::new(Vec::new(), Vec::new()).unwrap(), catalog: Catalog::default() };
+    let policy = Policy {
+        keys: Keys::new(Vec::new(), Vec::new()).unwrap(),
+        catalog: Catalog::default(),
+        admin: crate::server::AdminPolicy::default(),
+    };
     let options = ServerOptions {
         deadline: DAY,
         keepalive: None,
@@ -106,7 +110,8 @@ fn gateway() -> Arc<Gateway> {
 async fn ended(gateway: &Gateway, plan: &Arc<Plan>) -> Waiter {
     let fingerprint = Fingerprint::of(&plan.task, plan.count);
     let owner = Owner { team: "design".into(), key: "ci".into(), fingerprint };
-    let begun = gateway.generations.begin(Arc::clone(plan), owner, Vec::new(), false).await.unwrap();
+    let wish = Wish { plan: Arc::clone(plan), owner, inputs: Vec::new(), reuse: Reuse::default() };
+    let begun = gateway.generations.begin(wish).await.unwrap();
     let generation = Arc::clone(begun.generation());
     begun.promise(()).await.unwrap();
     generation.watch_progress().wait_for(|percent| *percent == 100).await.unwrap();
@@ -156,7 +161,7 @@ async fn a_panic_behind_the_head_is_told_in_band_and_logged_with_its_request() {
         let gateway = gateway();
         let plan = Arc::new(gateway.policy.load().catalog.plan(ImageRequest::new("a fox"), false).unwrap());
         let waiter = ended(&gateway, &plan).await;
-        let ((trail, id), access) = (trail(), Access::First);
+        let ((trail, id), access) = (trail(), Access::First { stored: true });
         let place = gateway.waiting_room.enter(&"design".into()).unwrap();
         let wait = Wait { gateway: Arc::clone(&gateway), trail: trail.clone(), plan, waiter, access, place };
         let early = Early::begin(wait, Instant::now() + DAY);

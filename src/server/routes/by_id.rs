@@ -25,7 +25,7 @@ type Id = Result<Path<String>, PathRejection>;
 
 /// 202 while it is under way; then its answer, in the form that the request which began it asked for, or its error.
 pub(in crate::server) async fn retrieve(visit: Visit, id: Id) -> Result<Response, Fault> {
-    let waiter = find(&visit, id)?;
+    let waiter = find(&visit, id).await?;
     let preference = Preference::of(&visit.headers);
     let patience = preference.patience().unwrap_or_default().min(visit.gateway.deadline);
     let mut response = if has_ended(waiter.generation()) {
@@ -46,6 +46,7 @@ pub(in crate::server) async fn retrieve(visit: Visit, id: Id) -> Result<Response
 /// Takes the generation back. Who still waits for it gets its answer; it is not found any more.
 pub(in crate::server) async fn delete(visit: Visit, id: Id) -> Result<Response, Fault> {
     let Path(id) = id.map_err(|_not_utf8| unknown("…"))?;
+    visit.gateway.generations.remember(visit.team(), &id).await;
     let generation = visit.gateway.generations.detach(visit.team(), &id).ok_or_else(|| unknown(&id))?;
     let mut response = Response::new(Body::from(deletion_body(&id)));
     let headers = response.headers_mut();
@@ -54,8 +55,9 @@ pub(in crate::server) async fn delete(visit: Visit, id: Id) -> Result<Response, 
     Ok(response)
 }
 
-fn find(visit: &Visit, id: Id) -> Result<Waiter, Fault> {
+async fn find(visit: &Visit, id: Id) -> Result<Waiter, Fault> {
     let Path(id) = id.map_err(|_not_utf8| unknown("…"))?;
+    visit.gateway.generations.remember(visit.team(), &id).await;
     visit.gateway.generations.find(visit.team(), &id).ok_or_else(|| unknown(&id))
 }
 

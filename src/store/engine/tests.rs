@@ -1,5 +1,7 @@
 //! The database under good and bad conditions.
 
+mod damage;
+
 use rusqlite::OptionalExtension as _;
 
 use super::*;

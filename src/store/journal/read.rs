@@ -1,7 +1,7 @@
 //! Reading the journal back, in pages. A row that cannot be read is logged and left where it is.
 
 use bytes::Bytes;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Params, Row, params};
 
 use super::stored;
 use crate::evolink::{FileId, TaskId, UpstreamKey};
@@ -40,6 +40,17 @@ pub(super) fn unfinished(
     Ok(Page { records, next })
 }
 
+/// What is read of a generation that has ended.
+macro_rules! past {
+    ($rest:literal) => {
+        concat!(
+            "SELECT number, id, team, key, fingerprint, plan, created, promised, private, ended, outcome ",
+            "FROM generations WHERE withdrawn = 0 AND ended > ?1 AND ",
+            $rest
+        )
+    };
+}
+
 pub(super) fn ended(
     db: &Connection,
     since_ms: i64,
@@ -47,28 +58,74 @@ pub(super) fn ended(
     limit: usize,
 ) -> Result<Page<Past, PastAt>, StoreError> {
     let before = before.unwrap_or(PastAt { ended_ms: i64::MAX, number: i64::MAX });
-    let mut statement = db.prepare_cached(
-        "SELECT number, id, team, key, fingerprint, plan, created, promised, private, ended, outcome FROM generations \
-         WHERE ended > ?1 AND (ended, number) < (?2, ?3) AND withdrawn = 0 ORDER BY ended DESC, number DESC LIMIT ?4",
-    )?;
-    let rows =
-        statement.query_map(params![since_ms, before.ended_ms, before.number, bound(limit)], |row| {
-            let at = PastAt { ended_ms: row.get("ended")?, number: row.get("number")? };
-            Ok((at, Head::read(row)?, row.get::<_, String>("outcome")?))
-        })?;
+    let query = past!("(ended, number) < (?2, ?3) ORDER BY ended DESC, number DESC LIMIT ?4");
+    let rows = pasts(db, query, params![since_ms, before.ended_ms, before.number, bound(limit)])?;
+    let next = rows.last().filter(|_| rows.len() >= limit).map(|(at, _)| *at);
+    let records = rows.into_iter().filter_map(|(_, past)| past).collect();
+    Ok(Page { records, next })
+}
+
+/// The team's generation of this id.
+pub(super) fn by_id(
+    db: &Connection,
+    team: &str,
+    id: &GenerationId,
+    since_ms: i64,
+) -> Result<Vec<Past>, StoreError> {
+    read_all(db, past!("id = ?2 AND team = ?3"), params![since_ms, id.as_str(), team])
+}
+
+/// The one that the team's idempotency key stands for.
+pub(super) fn named(
+    db: &Connection,
+    team: &str,
+    key: &IdempotencyKey,
+    since_ms: i64,
+) -> Result<Vec<Past>, StoreError> {
+    let query = past!("id = (SELECT generation FROM idempotency_keys WHERE team = ?2 AND key = ?3)");
+    read_all(db, query, params![since_ms, team, key.as_str()])
+}
+
+/// The team's latest of this fingerprint that is whole and not private.
+pub(super) fn shared(
+    db: &Connection,
+    team: &str,
+    fingerprint: &Fingerprint,
+    since_ms: i64,
+) -> Result<Vec<Past>, StoreError> {
+    let query =
+        past!("team = ?2 AND fingerprint = ?3 AND whole = 1 AND private = 0 ORDER BY ended DESC LIMIT 1");
+    read_all(db, query, params![since_ms, team, fingerprint.as_bytes()])
+}
+
+fn read_all(db: &Connection, query: &str, values: impl Params) -> Result<Vec<Past>, StoreError> {
+    Ok(pasts(db, query, values)?.into_iter().filter_map(|(_, past)| past).collect())
+}
+
+/// The rows of a [`past!`] query; of one that cannot be read, its place only.
+fn pasts(
+    db: &Connection,
+    query: &str,
+    values: impl Params,
+) -> Result<Vec<(PastAt, Option<Past>)>, StoreError> {
+    let mut statement = db.prepare_cached(query)?;
+    let rows = statement.query_map(values, |row| {
+        let at = PastAt { ended_ms: row.get("ended")?, number: row.get("number")? };
+        Ok((at, Head::read(row)?, row.get::<_, String>("outcome")?))
+    })?;
     let rows: Vec<(PastAt, Head, String)> = rows.collect::<Result<_, _>>()?;
-    let next = rows.last().filter(|_| rows.len() >= limit).map(|(at, ..)| *at);
     let mut records = Vec::with_capacity(rows.len());
-    for (PastAt { ended_ms, .. }, head, outcome) in rows {
+    for (at, head, outcome) in rows {
         let (promised, id) = (head.promised, head.id.clone());
         let (pictures, idempotency_keys) = (pictures(db, &id)?, keys(db, &id)?);
         let read = |head: Head| Ok((head.into_admission()?, stored::read_outcome(&outcome)?));
-        if let Some((admission, (created, images))) = kept(&id, read(head)) {
-            let past = Past { admission, promised, created, ended_ms, images, pictures, idempotency_keys };
-            records.push(past);
-        }
+        let past = kept(&id, read(head)).map(|(mut admission, (created, images))| {
+            admission.idempotency_key = idempotency_keys.first().cloned();
+            Past { admission, promised, created, ended_ms: at.ended_ms, images, pictures, idempotency_keys }
+        });
+        records.push((at, past));
     }
-    Ok(Page { records, next })
+    Ok(records)
 }
 
 pub(super) fn idle_files(db: &Connection, limit: usize) -> Result<Vec<FileId>, StoreError> {
@@ -79,6 +136,17 @@ pub(super) fn idle_files(db: &Connection, limit: usize) -> Result<Vec<FileId>, S
     )?;
     let files = statement.query_map([bound(limit)], |row| row.get::<_, String>(0))?;
     Ok(files.map(|file| file.map(FileId::new)).collect::<Result<_, _>>()?)
+}
+
+/// A look through all purchases: asked seldom, for creates that are in doubt.
+pub(super) fn on_record(db: &Connection, tasks: &[TaskId]) -> Result<Vec<TaskId>, StoreError> {
+    let ids: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
+    let mut statement = db.prepare_cached(
+        "SELECT DISTINCT task FROM purchases WHERE task IN (SELECT value FROM json_each(?1))",
+    )?;
+    let found =
+        statement.query_map([serde_json::Value::from(ids).to_string()], |row| row.get::<_, String>(0))?;
+    Ok(found.map(|task| task.map(TaskId::new)).collect::<Result<_, _>>()?)
 }
 
 fn bound(limit: usize) -> i64 {

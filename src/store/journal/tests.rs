@@ -17,6 +17,8 @@ use crate::image::{
 use crate::media::StoredPicture;
 use crate::money::Credits;
 
+mod recall;
+
 /// As the first version wrote them. Kept for ever: what is stored must stay readable.
 const PLAN: &str = include_str!("golden/plan-1.json");
 const OUTCOME: &str = include_str!("golden/outcome-1.json");
@@ -162,6 +164,8 @@ async fn an_unfinished_generation_comes_back_as_it_was_left() {
     assert!(first.task.is_none() && first.result.is_none());
     assert_eq!((second.task.as_ref(), second.reserved, second.begun_ms), (Some(&task), reserved, 2_000));
     assert!(second.body.is_empty(), "it is never sent again");
+    let asked = vec![TaskId::new("task-unified-1-\"other\""), task.clone()];
+    assert_eq!(journal.on_record(asked).await.unwrap(), [task]);
     assert_eq!(second.result.as_ref().unwrap().as_ref().unwrap_err().code(), "service_error");
 }
 

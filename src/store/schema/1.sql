@@ -11,10 +11,12 @@ CREATE TABLE generations (
     withdrawn INTEGER NOT NULL DEFAULT 0,
     private INTEGER NOT NULL DEFAULT 0,
     ended INTEGER,
-    outcome TEXT
+    outcome TEXT,
+    whole INTEGER NOT NULL DEFAULT 0 -- all its images were made
 ) STRICT;
 CREATE INDEX generations_unfinished ON generations (number) WHERE ended IS NULL;
 CREATE INDEX generations_ended ON generations (ended, number) WHERE ended IS NOT NULL;
+CREATE INDEX generations_shared ON generations (team, fingerprint, ended) WHERE whole = 1 AND private = 0;
 
 CREATE TABLE purchases (
     generation TEXT NOT NULL REFERENCES generations (id) ON DELETE CASCADE,

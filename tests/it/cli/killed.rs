@@ -117,6 +117,40 @@ async fn killed_at_any_moment_it_buys_nothing_twice_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn what_a_client_has_once_it_has_after_a_kill_too() {
+    let (folder, simulator) = (Folder::new(), simulator().await);
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+    let draw = async |api: SocketAddr, prompt: &str, key: &str| {
+        let body = json!({"prompt": prompt, "size": "816x816", "quality": "low"}).to_string();
+        let request = client.post(format!("http://{api}/v1/images/generations")).bearer_auth(KEY);
+        let request = request.header("content-type", "application/json").header("idempotency-key", key);
+        let answer = request.body(body).send().await.unwrap();
+        let hit = answer
+            .headers()
+            .get("cache-status")
+            .is_some_and(|status| status.to_str().unwrap().starts_with("evolink-gateway; hit"));
+        (answer.status().as_u16(), hit, answer.bytes().await.unwrap())
+    };
+    let mut process = Running::start(&mut serve(&folder, &simulator.url()));
+    let (api, _) = process.addresses().await;
+    let first = draw(api, "a fox", "a").await;
+    assert_eq!((first.0, first.1), (200, false));
+    assert_eq!(draw(api, "a fox", "b").await, (200, true, first.2.clone()), "another name for it");
+    // What is noted down without waiting is on the disk when the next of its kind is.
+    assert_eq!(draw(api, "an owl", "c").await.0, 200);
+    process.signal("KILL").await;
+    process.ended().await;
+    let mut process = Running::start(&mut serve(&folder, &simulator.url()));
+    let (api, _) = process.addresses().await;
+    for key in ["a", "b", "new"] {
+        let (status, _, body) = draw(api, "a fox", key).await;
+        assert_eq!((status, body == first.2), (200, true), "{key}");
+    }
+    assert_eq!(draw(api, "a bear", "b").await.0, 409);
+    assert_eq!(simulator.ledger().tasks.len(), 2);
+}
+
+#[tokio::test]
 async fn a_folder_in_use_or_unusable_stops_the_start() {
     let folder = Folder::new();
     let mut first = Running::start(&mut serve(&folder, "http://127.0.0.1:1"));

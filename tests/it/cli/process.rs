@@ -20,6 +20,28 @@ pub(super) fn binary(folder: &Folder) -> Command {
     command
 }
 
+/// `serve` in this folder with one key of one team, towards a simulator at `upstream`.
+pub(super) fn serve_at(folder: &Folder, upstream: &str, key: &str) -> Command {
+    let mut command = binary(folder);
+    serve_by(command.arg("serve"), upstream, key);
+    command
+}
+
+/// The settings of [`serve_at`].
+pub(super) fn serve_by(command: &mut Command, upstream: &str, key: &str) {
+    command.envs([
+        ("EVOLINK_API_KEY", "sk-simulated"),
+        ("EVOLINK_GATEWAY_KEY", key),
+        ("EVOLINK_GATEWAY__SERVER__LISTEN", "127.0.0.1:0"),
+        ("EVOLINK_GATEWAY__SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
+        ("EVOLINK_GATEWAY__EVOLINK__BASE_URL", upstream),
+        ("EVOLINK_GATEWAY__EVOLINK__FILES_URL", upstream),
+        ("EVOLINK_GATEWAY__EVOLINK__ALLOW_PRIVATE_MEDIA", "true"),
+        ("EVOLINK_GATEWAY__EVOLINK__POLL__MIN", "20ms"),
+        ("EVOLINK_GATEWAY__EVOLINK__POLL__PER_SECOND", "200"),
+    ]);
+}
+
 /// What a command said and how it ended.
 pub(super) struct Ran {
     pub(super) code: Option<i32>,
@@ -107,8 +129,13 @@ impl Running {
         (address("api"), address("admin"))
     }
 
+    /// The process's id.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id().expect("still running")
+    }
+
     pub(super) async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("still running").to_string();
+        let id = self.id().to_string();
         let status =
             Command::new("sh").args(["-c", "kill -\"$0\" \"$1\"", name, &id]).status().await.unwrap();
         assert!(status.success());

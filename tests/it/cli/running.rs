@@ -162,10 +162,12 @@ async fn a_first_signal_drains_and_a_second_one_ends_at_once() {
 }
 
 #[tokio::test]
-async fn what_was_bought_is_seen_to_its_end_before_the_process_ends() {
+async fn what_was_bought_is_seen_to_its_end_before_a_process_ends_that_writes_nothing_down() {
     let folder = Folder::new();
     let (_simulator, url) = simulator(&folder).await;
-    let mut gateway = Running::start(serve(&folder, &url).env("EVOLINK_GATEWAY_KEY", "egk_key"));
+    let mut command = serve(&folder, &url);
+    command.envs([("EVOLINK_GATEWAY_KEY", "egk_key"), ("EVOLINK_GATEWAY__STATE__STORE", "memory")]);
+    let mut gateway = Running::start(&mut command);
     let (api, _) = gateway.addresses().await;
     let body = json!({"prompt": "a fox [latency:900ms]"}).to_string();
     let request = client().post(format!("http://{api}/v1/images/generations")).bearer_auth("egk_key");

@@ -117,7 +117,8 @@ fn usual() -> Value {
             "allow_private_media": true,
             "poll": {"min": "10ms", "max": "8s", "per_second": 200},
         },
-        "generation": {"queue_timeout": "20s"},
+        "generation": {"queue_timeout": "20s", "attempts": 1},
+        "images": {"store": "none"},
         "state": {"store": "memory", "path": std::env::temp_dir().join("evolink-gateway-it")},
         "teams": [
             {"name": "design", "keys": [

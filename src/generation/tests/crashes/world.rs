@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
@@ -14,8 +15,16 @@ use crate::evolink::{
     CallError, CallFuture, Credit, FileId, Task, TaskError, TaskId, TaskStatus, TaskUsage, Upload,
     UploadedFile, Upstream, UpstreamKey,
 };
+use crate::media::{FetchError, MediaHost, Picture};
 
 const START_MS: i64 = 1_800_000_000_000;
+/// How long a create may be repeated: `evolink.idempotency_window`.
+const WINDOW_MS: i64 = 3_600_000;
+/// How long a result link is good.
+const LINK_LIFE_MS: i64 = 20_000;
+/// The start and the end of a file that passes for a PNG of one pixel.
+const HEAD: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
+const TAIL: &[u8] = b"\0\0\0\0IEND\xaeB`\x82";
 
 pub(super) struct World(Mutex<Books>);
 
@@ -24,10 +33,19 @@ pub(super) struct Books {
     /// The time when this life began, and when that was by this life's clock.
     base_ms: i64,
     since: Option<Instant>,
-    keys: HashMap<String, (Bytes, TaskId)>,
+    keys: HashMap<String, Sent>,
     tasks: HashMap<TaskId, Entry>,
     /// Creates with a known key and other bytes.
     pub conflicts: usize,
+    /// Creates of a key longer after its first than the window allows.
+    pub late: usize,
+}
+
+/// The first create of a key.
+struct Sent {
+    body: Bytes,
+    at_ms: i64,
+    task: TaskId,
 }
 
 struct Entry {
@@ -49,7 +67,7 @@ impl World {
     pub(super) fn new(seed: u64) -> Self {
         let random = StdRng::seed_from_u64(seed ^ 0x5eed);
         let (keys, tasks) = (HashMap::new(), HashMap::new());
-        Self(Mutex::new(Books { random, base_ms: START_MS, since: None, keys, tasks, conflicts: 0 }))
+        Self(Mutex::new(Books { random, base_ms: START_MS, since: None, keys, tasks, conflicts: 0, late: 0 }))
     }
 
     pub(super) fn ledger(&self) -> MutexGuard<'_, Books> {
@@ -70,13 +88,11 @@ impl World {
         books.since = None;
     }
 
-    /// All tasks that were made and charged.
-    pub(super) fn completed(&self) -> Vec<TaskId> {
+    /// The tasks of a wish that were made and charged.
+    pub(super) fn completed(&self, prompt: &str) -> Vec<TaskId> {
         let books = self.ledger();
-        let mut ids: Vec<_> =
-            books.tasks.iter().filter(|(_, task)| task.completes).map(|(id, _)| id.clone()).collect();
-        ids.sort();
-        ids
+        let paid = books.tasks.iter().filter(|(_, task)| task.completes && task.prompt == prompt);
+        paid.map(|(id, _)| id.clone()).collect()
     }
 
     /// Upstream failed all tasks of this wish, or made none.
@@ -113,17 +129,20 @@ impl Books {
     }
 
     fn take(&mut self, key: &UpstreamKey, body: &Bytes) -> TaskId {
-        if let Some((first, id)) = self.keys.get(key.as_str()) {
-            self.conflicts += usize::from(first != body);
-            return id.clone();
+        let now_ms = self.now_ms();
+        if let Some(first) = self.keys.get(key.as_str()) {
+            self.conflicts += usize::from(first.body != *body);
+            self.late += usize::from(now_ms - first.at_ms > WINDOW_MS);
+            return first.task.clone();
         }
         let id = TaskId::new(format!("task-unified-1-{:08}", self.tasks.len()));
         let body_read: Value = serde_json::from_slice(body).unwrap();
-        let ends_ms = self.now_ms() + self.random.random_range(1_000..40_000);
+        let ends_ms = now_ms + self.random.random_range(1_000..40_000);
         let completes = self.random.random_bool(0.92);
         let prompt = body_read["prompt"].as_str().unwrap().to_owned();
         self.tasks.insert(id.clone(), Entry { prompt, ends_ms, completes });
-        self.keys.insert(key.as_str().to_owned(), (body.clone(), id.clone()));
+        let sent = Sent { body: body.clone(), at_ms: now_ms, task: id.clone() };
+        self.keys.insert(key.as_str().to_owned(), sent);
         id
     }
 
@@ -139,9 +158,42 @@ impl Books {
             }
         };
         let made = status == TaskStatus::Completed;
-        let links = made.then(|| "https://127.0.0.1/a.png".to_owned()).into_iter().collect();
+        let links = made.then(|| link(id, self.now_ms())).into_iter().collect();
         let (progress, estimated, usage) = (None, None, TaskUsage::default());
         Ok(Task { id: id.clone(), status, progress, links, error, estimated, usage })
+    }
+}
+
+/// The link that a look at `now_ms` gives.
+fn link(task: &TaskId, now_ms: i64) -> String {
+    format!("https://media.test/{task}.png?given={now_ms}")
+}
+
+/// The picture of a task, which is no other's.
+pub(super) fn picture(task: &str) -> Bytes {
+    let length = u32::try_from(task.len()).unwrap().to_be_bytes();
+    [HEAD, &length, b"tEXt", task.as_bytes(), &[0; 4], TAIL].concat().into()
+}
+
+impl MediaHost for World {
+    fn get<'a>(&'a self, link: &'a str) -> BoxFuture<'a, Result<Picture, FetchError>> {
+        Box::pin(async move {
+            self.pass(2_000).await;
+            match self.luck() {
+                Luck::Lost => return Err(FetchError::Timeout),
+                Luck::Refused => return Err(FetchError::Status(503)),
+                Luck::Unheard => return Err(FetchError::Cut),
+                Luck::Good => {}
+            }
+            let (task, given) = link.rsplit_once(".png?given=").unwrap();
+            let (_, task) = task.rsplit_once('/').unwrap();
+            let books = self.ledger();
+            assert!(books.tasks[&TaskId::new(task)].completes, "{link}");
+            if books.now_ms() - given.parse::<i64>().unwrap() > LINK_LIFE_MS {
+                return Err(FetchError::Status(403));
+            }
+            Ok(Picture::read(picture(task)).unwrap())
+        })
     }
 }
 

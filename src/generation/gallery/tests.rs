@@ -1,0 +1,202 @@
+//! The gallery on paused time: pictures at hand, a disk that may fail.
+
+use std::io::{self, Cursor};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use image::{ImageFormat, RgbImage};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::evolink::TaskId;
+use crate::fault::{Fault, FaultKind};
+use crate::generation::GenerationId;
+use crate::generation::journal::Journal;
+use crate::generation::model::MadeImage;
+use crate::generation::tests::fake::Fake;
+use crate::media::{FetchOptions, Volume};
+use crate::money::Credits;
+use crate::store::{Engine, EngineJournal};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// The real disk, unless it is full.
+#[derive(Debug, Default)]
+pub(in crate::generation) struct Fickle {
+    pub full: AtomicBool,
+    /// It does not answer.
+    pub hangs: AtomicBool,
+    pub tries: AtomicUsize,
+}
+
+impl Volume for Fickle {
+    fn create(&self, path: &Path) -> io::Result<std::fs::File> {
+        self.tries.fetch_add(1, Ordering::Relaxed);
+        while self.hangs.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if self.full.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        std::fs::OpenOptions::new().write(true).create_new(true).open(path)
+    }
+}
+
+struct Bench {
+    gallery: Arc<Gallery>,
+    volume: Arc<Fickle>,
+    pictures: Arc<Pictures>,
+    finished: Finished,
+    delivered: Arc<Delivered>,
+    _folder: TempDir,
+    _loops: JoinSet<()>,
+}
+
+/// Behind a link that is refused without asking anybody.
+fn made(number: usize) -> MadeImage {
+    let task = TaskId::new(format!("task-unified-1-{number:08}"));
+    MadeImage { task, link: "https://127.0.0.1/a.png".into(), credits: Credits::from_micro(1) }
+}
+
+fn picture(side: u32) -> Picture {
+    let mut file = Cursor::new(Vec::new());
+    RgbImage::new(side, side).write_to(&mut file, ImageFormat::Png).unwrap();
+    Picture::read(file.into_inner().into()).unwrap()
+}
+
+impl Bench {
+    /// A generation that has ended with so many pictures, all in memory.
+    fn new(count: usize) -> Self {
+        let (folder, volume) = (TempDir::new().unwrap(), Arc::new(Fickle::default()));
+        let clock = Clock::system();
+        let store = PictureStore::on(volume.clone(), folder.path().join("images"), clock.clone());
+        let journal: Arc<dyn Journal> = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
+        let (scribe, writing) = Scribe::new(journal);
+        let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
+        let upstream: Arc<dyn Upstream> = Arc::new(Fake::default());
+        let keep = Duration::from_hours(1);
+        let (gallery, bookkeeping) = Gallery::new(upstream, fetcher, scribe, Some((store, keep)), clock);
+        let mut loops = JoinSet::new();
+        loops.spawn(writing);
+        loops.spawn(bookkeeping);
+        let pictures = Pictures::of(GenerationId::kept("gen_1".into()));
+        let images = (0..count).map(made).map(Ok).collect();
+        let finished = Finished { created: 0, images, timing: crate::generation::Timing::default() };
+        let found = (1..).take(count).map(|side| Ok(picture(side))).collect();
+        let delivered = Arc::new(Delivered::new(found, Duration::ZERO, None));
+        Self { gallery, volume, pictures, finished, delivered, _folder: folder, _loops: loops }
+    }
+
+    async fn keep(&self) {
+        self.gallery.keep(&self.pictures, &self.finished, &self.delivered).await;
+    }
+
+    fn stored(&self) -> Vec<bool> {
+        (0..self.finished.images.len())
+            .map(|index| self.pictures.stored(u8::try_from(index).unwrap()).is_some())
+            .collect()
+    }
+
+    /// Waits until so many pictures are stored. Time is paused: it goes on while nothing else does.
+    async fn until_stored(&self, count: usize) {
+        let stored = async {
+            while self.stored().iter().filter(|stored| **stored).count() < count {
+                tokio::time::sleep(SECOND).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_hours(30), stored).await.expect("never stored");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pictures_of_an_end_are_put_and_found_again() {
+    let bench = Bench::new(3);
+    bench.keep().await;
+    assert_eq!(bench.stored(), [true; 3]);
+    let found = bench.gallery.find_all(&bench.pictures, &bench.finished.images).await;
+    assert_eq!(found.images.iter().flatten().count(), 3, "though their links lead nowhere");
+    let tries = bench.volume.tries.load(Ordering::Relaxed);
+    bench.keep().await;
+    assert_eq!(bench.volume.tries.load(Ordering::Relaxed), tries, "what is stored is not put again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_stops_new_work_until_a_trial_works_and_then_takes_what_was_made() {
+    let bench = Bench::new(2);
+    assert_eq!(bench.gallery.works().await, Ok(()));
+    bench.volume.full.store(true, Ordering::Relaxed);
+    bench.pictures.remember(&bench.delivered);
+    bench.keep().await;
+    assert_eq!(bench.stored(), [false; 2]);
+    assert!(bench.gallery.works().await.unwrap_err().contains("full"));
+    let tries = bench.volume.tries.load(Ordering::Relaxed);
+    tokio::time::sleep(MINUTE).await;
+    assert!(bench.gallery.works().await.is_err() && bench.stored() == [false; 2]);
+    let trials = bench.volume.tries.load(Ordering::Relaxed) - tries;
+    assert!((10..=25).contains(&trials), "{trials} trials in a minute, and no put");
+    bench.volume.full.store(false, Ordering::Relaxed);
+    bench.until_stored(2).await;
+    assert_eq!(bench.gallery.works().await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_picture_that_cannot_be_fetched_is_tried_until_its_link_is_dead() {
+    let bench = Bench::new(1);
+    let lost = Err(Fault::new(FaultKind::ResultUnavailable, "gone"));
+    bench.gallery.keep(&bench.pictures, &bench.finished, &Delivered::new(vec![lost], SECOND, None)).await;
+    tokio::time::sleep(Duration::from_hours(23)).await;
+    assert_eq!(bench.stored(), [false]);
+    bench.pictures.remember(&bench.delivered);
+    bench.until_stored(1).await;
+
+    let late = Bench::new(1);
+    let lost = Err(Fault::new(FaultKind::ResultUnavailable, "gone"));
+    late.gallery.keep(&late.pictures, &late.finished, &Delivered::new(vec![lost], SECOND, None)).await;
+    tokio::time::sleep(Duration::from_hours(25)).await;
+    late.pictures.remember(&late.delivered);
+    tokio::time::sleep(Duration::from_hours(2)).await;
+    assert_eq!(late.stored(), [false], "it was given up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_is_stored_on_its_own_while_its_sibling_goes_on() {
+    let bench = Bench::new(2);
+    bench.pictures.remember(&bench.delivered);
+    let so_far = MadeSoFar::default();
+    so_far.note(1, &bench.finished.images[1]);
+    let sibling = tokio::time::sleep(Duration::from_hours(20));
+    let quick = bench.gallery.beside(&bench.pictures, &so_far, tokio::time::sleep(MINUTE));
+    quick.await;
+    assert_eq!(bench.stored(), [false; 2], "an end that comes soon stores all at once");
+    tokio::select! {
+        () = bench.gallery.beside(&bench.pictures, &so_far, sibling) => panic!("never stored"),
+        () = bench.until_stored(1) => {}
+    }
+    assert_eq!(bench.stored(), [false, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_process_left_unstored_is_stored_while_its_link_lives() {
+    let bench = Bench::new(2);
+    bench.pictures.remember(&bench.delivered);
+    bench.gallery.catch_up(&bench.pictures, &bench.finished, Duration::from_hours(25));
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(bench.stored(), [false; 2]);
+    bench.gallery.catch_up(&bench.pictures, &bench.finished, Duration::from_hours(23));
+    bench.until_stored(2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_without_leave_to_write_takes_nothing() {
+    let clock = Clock::system();
+    // Never writable, also for root.
+    let store = PictureStore::new("/proc/self/images".into(), clock.clone());
+    let journal: Arc<dyn Journal> = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
+    let (scribe, _writing) = Scribe::new(journal);
+    let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
+    let upstream: Arc<dyn Upstream> = Arc::new(Fake::default());
+    let (gallery, _bookkeeping) = Gallery::new(upstream, fetcher, scribe, Some((store, MINUTE)), clock);
+    assert!(gallery.works().await.is_err());
+}

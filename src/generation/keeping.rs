@@ -1,0 +1,33 @@
+//! What generations and their pictures are kept in, beside memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::journal::Journal;
+use crate::media::PictureStore;
+
+/// `images.keep` where nothing else is said.
+const KEEP_USUAL: Duration = Duration::from_hours(168);
+
+/// The journal, and the store of pictures where there is one.
+#[derive(Clone)]
+pub struct Keeping {
+    pub journal: Arc<dyn Journal>,
+    /// None: pictures are not stored, and fetched from Evolink's links as long as these live.
+    pub pictures: Option<PictureStore>,
+    /// How long a picture is kept after it was stored last.
+    pub keep: Duration,
+}
+
+impl<J: Journal> From<Arc<J>> for Keeping {
+    fn from(journal: Arc<J>) -> Self {
+        let journal: Arc<dyn Journal> = journal;
+        journal.into()
+    }
+}
+
+impl From<Arc<dyn Journal>> for Keeping {
+    fn from(journal: Arc<dyn Journal>) -> Self {
+        Self { journal, pictures: None, keep: KEEP_USUAL }
+    }
+}

@@ -1,0 +1,72 @@
+//! What an answer about a task says of its image.
+
+use super::super::model::{ImageResult, MadeImage};
+use crate::evolink::{Task, TaskError, TaskStatus, task_fault};
+use crate::fault::{Fault, FaultKind};
+use crate::money::Credits;
+
+/// Whether a create's answer already says all there is to know; an end without links or reason is read once more.
+pub(super) fn tells_its_end(task: &Task) -> bool {
+    match task.status {
+        TaskStatus::Completed => !task.links.is_empty(),
+        TaskStatus::Failed => task.error.as_ref().is_some_and(|error| !error.message.is_empty()),
+        status => status.is_terminal(),
+    }
+}
+
+/// `expected`: what the create reserved, else the table's price; holds when the task itself names none.
+pub(super) fn into_image(task: Task, expected: Credits) -> ImageResult {
+    match task.status {
+        TaskStatus::Completed => match task.links.into_iter().next() {
+            Some(link) => {
+                let credits = task.usage.used.or(task.usage.reserved).unwrap_or(expected);
+                Ok(MadeImage { task: task.id, link, credits })
+            }
+            None => Err(Fault::new(
+                FaultKind::ResultUnavailable,
+                "The picture was made, but upstream gives no link to it. The operator can find it by its task id.",
+            )
+            .with_cause(format_args!("task {} completed without links", task.id))),
+        },
+        TaskStatus::Cancelled => Err(failed(&task, "request_cancelled")),
+        _ => Err(failed(&task, "unknown_error")),
+    }
+}
+
+/// Upstream's own error, or where it gives none the code that its status stands for.
+fn failed(task: &Task, code: &str) -> Fault {
+    let stated = task.error.clone();
+    task_fault(&stated.unwrap_or_else(|| TaskError { code: code.to_owned(), message: String::new() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evolink::{TaskId, TaskUsage};
+
+    #[test]
+    fn a_task_that_names_no_price_costs_what_was_expected() {
+        let credits = |micro| Some(Credits::from_micro(micro));
+        let table = [
+            (TaskUsage { used: credits(3), reserved: credits(4) }, 3),
+            (TaskUsage { used: None, reserved: credits(4) }, 4),
+            (TaskUsage::default(), 5),
+        ];
+        for (usage, expected) in table {
+            let task = Task {
+                id: TaskId::new("task-unified-1-abcdefgh"),
+                status: TaskStatus::Completed,
+                progress: None,
+                links: vec!["https://media.test/a.png".to_owned()],
+                error: None,
+                estimated: None,
+                usage,
+            };
+            assert_eq!(
+                into_image(task, Credits::from_micro(5)).unwrap().credits.micro(),
+                expected,
+                "{usage:?}"
+            );
+        }
+    }
+}

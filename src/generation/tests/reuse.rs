@@ -1,0 +1,238 @@
+//! Doing it once, as whole generations do it: side by side, over a restart, beyond what there is room for, and when
+//! clients leave. Who takes what is `registry::finding`'s own test.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+
+use super::super::*;
+use super::fake::{Bench, Fake, MINUTE, after, house_on, options, own, owner, plan, soon, wish};
+use crate::evolink::{CallError, Refusal};
+use crate::fault::FaultKind;
+use crate::store::{Engine, EngineJournal};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+fn shared() -> Reuse {
+    Reuse::default()
+}
+
+fn keyed(key: &str) -> Reuse {
+    Reuse { idempotency_key: IdempotencyKey::new(key), ..Reuse::default() }
+}
+
+/// One answer made whole and delivered.
+async fn answered(generations: &Generations, wish: Wish) -> GenerationId {
+    let mut waiter = generations.begin(wish).await.unwrap();
+    waiter.finished(soon()).await.unwrap();
+    let id = waiter.generation().id().clone();
+    waiter.answered();
+    id
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_hundred_at_once_are_one_generation_whether_they_have_a_key_or_not() {
+    for reuse in [shared(), keyed("a")] {
+        let bench = Bench::new();
+        let fox = plan("a fox", 1, &[]);
+        let asked = (0..500).map(|_| answered(&bench.generations, wish(&fox, reuse.clone())));
+        let ids: BTreeSet<_> = join_all(asked).await.iter().map(ToString::to_string).collect();
+        assert_eq!((ids.len(), bench.script().creates.len()), (1, 1));
+    }
+}
+
+/// A journal on which one house after the other works.
+struct Houses {
+    journal: Arc<EngineJournal>,
+    fake: Arc<Fake>,
+    now_ms: i64,
+}
+
+struct Started {
+    generations: Generations,
+    _loops: tokio::task::JoinSet<()>,
+}
+
+impl Houses {
+    fn new() -> Self {
+        let journal = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
+        Self { journal, fake: Arc::default(), now_ms: 1_800_000_000_000 }
+    }
+
+    /// The next house, so much later than the last one began.
+    async fn start(&mut self, later: Duration) -> Started {
+        self.now_ms += i64::try_from(later.as_millis()).unwrap();
+        let upstream: Arc<dyn Upstream> = self.fake.clone();
+        let clock = Clock::going_from(Timestamp::from_millisecond(self.now_ms).unwrap());
+        let (generations, loops) =
+            house_on(self.journal.clone(), upstream, options(), &Arc::new(Metrics::new()), clock);
+        generations.recover().await.unwrap();
+        Started { generations, _loops: loops }
+    }
+}
+
+impl Started {
+    async fn came(&self, wish: Wish) -> (Came, GenerationId) {
+        let waiter = self.generations.begin(wish).await.unwrap();
+        (waiter.came(), waiter.generation().id().clone())
+    }
+}
+
+fn is_hit((came, id): &(Came, GenerationId), of: &GenerationId) -> bool {
+    matches!(came, Came::Hit { .. }) && id == of
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ended_answers_the_next_house_by_what_it_is_of_and_by_its_keys() {
+    let mut houses = Houses::new();
+    let (fox, owl) = (plan("a fox", 1, &[]), plan("an owl", 1, &[]));
+    let first = houses.start(Duration::ZERO).await;
+    let id = answered(&first.generations, wish(&fox, keyed("a"))).await;
+    assert_eq!(answered(&first.generations, wish(&fox, keyed("b"))).await, id);
+    let private = Reuse { sharing: Sharing::Private, ..Reuse::default() };
+    answered(&first.generations, wish(&owl, private)).await;
+    after(SECOND).await;
+    drop(first);
+    let second = houses.start(2 * HOUR).await;
+    for reuse in [shared(), keyed("a"), keyed("b")] {
+        let found = second.came(wish(&fox, reuse)).await;
+        assert!(is_hit(&found, &id), "{found:?}");
+        let Came::Hit { age, left } = found.0 else { unreachable!() };
+        assert!(age > HOUR && age + left == options().replay, "{age:?} {left:?}");
+    }
+    let conflict = second.generations.begin(wish(&owl, keyed("b"))).await.map(drop).unwrap_err();
+    assert_eq!(conflict.kind(), FaultKind::IdempotencyConflict);
+    assert_eq!(second.came(wish(&owl, shared())).await.0, Came::First, "what is private stays so");
+    drop(second);
+    let third = houses.start(options().replay).await;
+    assert_eq!(third.came(wish(&fox, keyed("a"))).await.0, Came::First, "replay is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_generation_keeps_its_key_and_a_final_failure_its_minute_over_a_restart() {
+    let mut houses = Houses::new();
+    let (fox, owl) = (plan("a fox", 1, &[]), plan("an owl", 1, &[]));
+    let first = houses.start(Duration::ZERO).await;
+    houses.fake.script().tasks_take = [MINUTE].into();
+    let refused = CallError::Refused {
+        refusal: Refusal::BadRequest,
+        status: 400,
+        code: "invalid_request".into(),
+        message: String::new(),
+    };
+    houses.fake.script().create_errors = [refused].into();
+    let mut refused = first.generations.begin(own(&owl)).await.unwrap();
+    assert!(refused.finished(soon()).await.is_err());
+    let failed = refused.generation().id().clone();
+    drop(refused);
+    let running = first.generations.begin(wish(&fox, keyed("a"))).await.unwrap();
+    let id = running.generation().id().clone();
+    after(15 * SECOND).await;
+    drop((running, first));
+    let second = houses.start(20 * SECOND).await;
+    assert_eq!(second.came(wish(&fox, keyed("a"))).await, (Came::Joined, id));
+    assert_eq!(second.came(wish(&fox, keyed("b"))).await.0, Came::First);
+    for _ in 0..2 {
+        assert_eq!(second.came(own(&owl)).await.1, failed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_there_was_no_room_for_is_found_in_the_journal() {
+    let bench = Bench::new();
+    bench.generations.registry().keep_only(1);
+    let (fox, owl) = (plan("a fox", 1, &[]), plan("an owl", 1, &[]));
+    let id = answered(&bench.generations, wish(&fox, keyed("a"))).await;
+    let other = answered(&bench.generations, wish(&owl, shared())).await;
+    after(SECOND).await;
+    assert!(bench.find(id.as_str()).is_none(), "it is forgotten");
+    let came = async |wish| {
+        let waiter = bench.generations.begin(wish).await.unwrap();
+        (waiter.came(), waiter.generation().id().clone())
+    };
+    assert!(is_hit(&came(wish(&fox, shared())).await, &id), "by what it is of");
+    assert!(is_hit(&came(wish(&owl, shared())).await, &other), "which was forgotten in turn");
+    assert!(is_hit(&came(wish(&fox, keyed("a"))).await, &id), "by its key");
+    answered(&bench.generations, wish(&owl, shared())).await;
+    let conflict = bench.generations.begin(wish(&owl, keyed("a"))).await.map(drop).unwrap_err();
+    assert_eq!(conflict.kind(), FaultKind::IdempotencyConflict);
+    answered(&bench.generations, wish(&owl, shared())).await;
+    bench.generations.remember(&"other".into(), id.as_str()).await;
+    assert!(bench.find(id.as_str()).is_none(), "another team's is not looked for");
+    bench.generations.remember(&"design".into(), id.as_str()).await;
+    assert!(bench.find(id.as_str()).is_some(), "by its id");
+    assert_eq!(bench.script().creates.len(), 2);
+    assert_eq!(came(own(&fox)).await.0, Came::First, "it had been delivered");
+    assert_eq!(owner(&fox).team, "design".into());
+}
+
+fn creates_and_cancels(bench: &Bench) -> (usize, usize) {
+    let script = bench.script();
+    (script.creates.len(), script.cancels.len())
+}
+
+fn cancelling() -> Options {
+    Options { on_disconnect: OnDisconnect::Cancel, max_tasks: 1, ..options() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_last_client_left_is_cancelled_and_its_other_images_are_not_bought() {
+    let bench = Bench::with(cancelling());
+    let fox = plan("a fox", 3, &[]);
+    let first = bench.generations.begin(wish(&fox, shared())).await.unwrap();
+    let second = bench.generations.begin(wish(&fox, shared())).await.unwrap();
+    after(SECOND).await;
+    drop(first);
+    after(SECOND).await;
+    assert!(bench.script().cancels.is_empty(), "one still waits");
+    drop(second);
+    after(SECOND).await;
+    assert_eq!(creates_and_cancels(&bench), (1, 1));
+    let again = bench.generations.begin(wish(&fox, shared())).await.unwrap();
+    assert!(!again.joined());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_in_the_queue_buys_nothing_and_what_is_left_in_its_create_is_cancelled_after_it() {
+    let bench = Bench::with(cancelling());
+    bench.script().creates_take = 5 * SECOND;
+    let running = bench.begin(&plan("a fox", 1, &[]), &[]).await;
+    let queued = bench.begin(&plan("an owl", 1, &[]), &[]).await;
+    after(SECOND).await;
+    drop((running, queued));
+    after(SECOND).await;
+    assert!(bench.script().cancels.is_empty(), "there is nothing to cancel yet");
+    after(10 * SECOND).await;
+    assert_eq!(creates_and_cancels(&bench), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_made_all_the_same_answers_again() {
+    let bench = Bench::with(cancelling());
+    bench.script().refuses_cancels = true;
+    let fox = plan("a fox", 1, &[]);
+    let first = bench.generations.begin(wish(&fox, keyed("a"))).await.unwrap();
+    let id = first.generation().id().clone();
+    after(SECOND).await;
+    drop(first);
+    after(MINUTE).await;
+    let again = bench.generations.begin(wish(&fox, keyed("a"))).await.unwrap();
+    assert!(again.joined() && again.generation().id() == &id);
+    assert_eq!(creates_and_cancels(&bench), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_told_to_ask_again_or_knows_the_id_has_not_left() {
+    let bench = Bench::with(Options { max_tasks: 9, ..cancelling() });
+    let mut told = bench.begin(&plan("a fox", 1, &[]), &[]).await;
+    assert_eq!(told.finished(tokio::time::Instant::now()).await.unwrap_err().kind(), FaultKind::Deadline);
+    drop(told);
+    let promised = bench.begin(&plan("an owl", 1, &[]), &[]).await;
+    let id = promised.generation().id().to_string();
+    promised.promise(()).await.unwrap();
+    drop(bench.find(&id).unwrap());
+    after(MINUTE).await;
+    assert!(bench.script().cancels.is_empty());
+}

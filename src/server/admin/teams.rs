@@ -1,0 +1,32 @@
+//! GET /admin/v1/teams: the teams in force.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::Desk;
+
+/// A team as operators see it.
+#[derive(Debug, Clone)]
+pub struct TeamListing {
+    pub name: String,
+    /// The resolved models it may use; None is all.
+    pub models: Option<Vec<String>>,
+    /// Parameters without effect are refused.
+    pub strict: bool,
+    /// Its identical requests may share a picture.
+    pub cache: bool,
+    /// How many keys it has.
+    pub keys: usize,
+}
+
+pub(super) async fn list(State(desk): State<Desk>) -> Response {
+    let policy = desk.gateway.policy.load();
+    let data: Vec<Value> = policy.admin.teams.iter().map(shown).collect();
+    super::json(&json!({"data": data}))
+}
+
+fn shown(team: &TeamListing) -> Value {
+    let TeamListing { name, models, strict, cache, keys } = team;
+    json!({"name": name, "models": models, "strict": strict, "cache": {"enabled": cache}, "keys": keys})
+}
