@@ -180,6 +180,7 @@ impl Reloading {
             format!("evolink.api_key: {error}")
         })?;
         self.gateway.set_policy(policy);
+        self.gateway.set_limits(limits::book(&loaded.settings));
         let waiting = needs_restart(&self.settings, &loaded.settings);
         for path in &waiting {
             tracing::warn!(%path, "this changed setting holds after a restart");

@@ -13,6 +13,7 @@
 
 mod attempts;
 mod audience;
+mod booking;
 mod cancel;
 mod claims;
 mod create;
@@ -43,6 +44,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 pub use health::Health;
@@ -59,8 +61,10 @@ use crate::evolink::{CallbackToken, Upstream};
 use crate::fault::Fault;
 use crate::image::Plan;
 use crate::media::Fetcher;
+use crate::quota::{Limited, Quota};
 use crate::telemetry::Metrics;
 use audience::Withdrawal;
+use booking::Booking;
 use cancel::Canceller;
 use claims::Claims;
 use gallery::Gallery;
@@ -147,6 +151,7 @@ struct House {
     watcher: Watcher,
     options: Options,
     queue: Queue,
+    quota: Arc<Quota>,
     gallery: Arc<Gallery>,
     journal: Arc<dyn Journal>,
     trials: Trials,
@@ -160,6 +165,12 @@ struct House {
 }
 
 impl House {
+    /// Counts a request that its rate refuses.
+    fn limited(&self, booking: &Booking, (limited, fault): (Limited, Fault)) -> Fault {
+        self.metrics.quota_rejection(booking.team(), limited.name());
+        fault
+    }
+
     /// Asks upstream to cancel what a generation has bought; needs a runtime to do so.
     fn cancel(self: &Arc<Self>, generation: &Arc<Generation>) {
         let (house, generation) = (Arc::clone(self), Arc::clone(generation));
@@ -187,7 +198,7 @@ impl Generations {
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> (Self, impl Future<Output = ()> + Send) {
-        let Keeping { journal, pictures, keep } = keeping.into();
+        let Keeping { journal, pictures, keep, quota } = keeping.into();
         let tasks = TaskTracker::new();
         let (scribe, writing) = Scribe::new(Arc::clone(&journal));
         let uploads = Uploads::new(Arc::clone(&upstream), scribe.clone(), tasks.clone(), &options);
@@ -203,6 +214,7 @@ impl Generations {
             claims: Claims::default(),
             watcher,
             queue: Queue::new(options.max_tasks, options.queue_timeout),
+            quota,
             gallery,
             trials: Trials::new(Arc::clone(&journal)),
             journal,
@@ -244,8 +256,8 @@ impl Generations {
     }
 
     async fn enter(&self, wish: Wish) -> Result<Waiter, Fault> {
-        let Wish { plan, owner, inputs, reuse } = wish;
-        let begun = self.find_or_add(plan, &owner, &reuse)?;
+        let Wish { plan, owner, inputs, reuse, limits, price } = wish;
+        let begun = self.find_or_add(plan, &owner, &reuse, Booking::new(limits, price))?;
         let (generation, came, newly_named) = match begun {
             Begun::Found(Found { generation, came, newly_named }) => (generation, came, newly_named),
             Begun::New(generation) => {
@@ -271,9 +283,22 @@ impl Generations {
 
     /// The generation that answers, or a new one that is known from here on: of many identical requests at once only
     /// the first begins one.
-    fn find_or_add(&self, plan: Arc<Plan>, owner: &Owner, reuse: &Reuse) -> Result<Begun, Fault> {
+    fn find_or_add(
+        &self,
+        plan: Arc<Plan>,
+        owner: &Owner,
+        reuse: &Reuse,
+        booking: Booking,
+    ) -> Result<Begun, Fault> {
         let mut registry = self.registry();
+        let now = Instant::now();
         if let Some(found) = registry.take(owner, reuse)? {
+            // A request is counted even where it costs nothing.
+            if let Err(refused) = self.0.quota.gate.enter(&booking.limits, 0, now) {
+                drop(registry);
+                drop(Waiter::new(Arc::clone(&self.0), found.generation, found.came));
+                return Err(self.0.limited(&booking, refused));
+            }
             return Ok(Begun::Found(found));
         }
         if reuse.only_if_cached {
@@ -281,10 +306,18 @@ impl Generations {
         }
         self.0.refuse_in_an_outage()?;
         let private = reuse.sharing == Sharing::Private;
-        let generation = Generation::new(plan, owner.clone(), self.0.clock.unix_ms());
+        let images = plan.count;
+        self.0
+            .quota
+            .gate
+            .enter(&booking.limits, images.into(), now)
+            .map_err(|refused| self.0.limited(&booking, refused))?;
+        let generation = Generation::new(plan, owner.clone(), self.0.clock.unix_ms()).booked(booking);
         let generation = Arc::new(generation.kept_to(reuse.idempotency_key.clone(), private));
         generation.audience.enter();
-        registry.add(&generation)?;
+        registry.add(&generation).inspect_err(|_| {
+            self.0.quota.gate.give_back(&generation.booking.limits, images.into(), now);
+        })?;
         Ok(Begun::New(generation))
     }
 
@@ -334,7 +367,7 @@ impl Generations {
 
     /// Whether upstream takes creates at the moment.
     pub fn upstream_health(&self) -> BreakerSnapshot {
-        self.0.breaker.snapshot(tokio::time::Instant::now())
+        self.0.breaker.snapshot(Instant::now())
     }
 
     /// Waits until nothing is under way any more: every task seen to its end, every upload deleted. For the drain, when

@@ -14,9 +14,65 @@ mod usage;
 pub mod window;
 
 pub use book::Book;
+pub use budget::Settlement;
 pub use budget::{BudgetId, Demand, Exceeded, Spent, Unit};
 pub use gate::{Gate, Limited, RateStanding, Standing};
 pub use limits::{Account, Budget, CallerLimits, Limits};
 pub use prices::Prices;
 pub use usage::{Dimension, UsageLine, UsageQuery, UsageRow, Used};
 pub use window::{Period, Window};
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::fault::Fault;
+use crate::image::Plan;
+use crate::money::Credits;
+
+/// All that is counted in memory, and the book of limits in force.
+#[derive(Debug)]
+pub struct Quota {
+    book: RwLock<Arc<Book>>,
+    pub gate: Gate,
+    pub prices: Prices,
+    /// `pricing.credits_per_usd`.
+    micro_credits_per_usd: u64,
+}
+
+impl Quota {
+    pub fn new(book: Book, micro_credits_per_usd: u64) -> Self {
+        let book = RwLock::new(Arc::new(book));
+        Self { book, gate: Gate::default(), prices: Prices::default(), micro_credits_per_usd }
+    }
+
+    /// Without any limits.
+    pub fn unlimited() -> Self {
+        Self::new(Book::default(), 68_000_000)
+    }
+
+    /// The limits that hold from now on, for what is running too.
+    pub fn set_book(&self, book: Book) {
+        *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
+    }
+
+    pub fn book(&self) -> Arc<Book> {
+        Arc::clone(&self.book.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn limits(&self, team: &Arc<str>, key: &str) -> CallerLimits {
+        self.book().of(team, key)
+    }
+
+    pub const fn micro_credits_per_usd(&self) -> u64 {
+        self.micro_credits_per_usd
+    }
+
+    /// Whether the plan is within what the caller may ask for at all, and what is to be held for one image.
+    ///
+    /// # Errors
+    /// 403 `limit_exceeded`; 400 for an `n` that could never be made.
+    pub fn check(&self, limits: &CallerLimits, plan: &Plan) -> Result<Credits, Fault> {
+        let price = self.prices.hold(plan);
+        limits.check(plan, price, self.micro_credits_per_usd)?;
+        Ok(price)
+    }
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::limits::book;
 use super::{StartError, policy};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -14,6 +15,7 @@ use crate::evolink::{self, Client, Upstream};
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{self, Generations, Keeping, OnDisconnect};
 use crate::media::{Converter, FetchOptions, Fetcher, Guard, PictureStore, Spool};
+use crate::quota::Quota;
 use crate::server::{Balance, Gateway, Keepalive, Parts, ServerOptions};
 use crate::store::{Engine, EngineJournal, OpenError};
 use crate::telemetry::Metrics;
@@ -54,13 +56,15 @@ impl App {
             Watcher::new(Arc::clone(&upstream), watch_options(settings), Arc::clone(&metrics));
         let mut background = JoinSet::new();
         background.spawn(watching);
+        let per_usd = settings.pricing.credits_per_usd.micros();
+        let quota = Arc::new(Quota::new(book(settings), per_usd));
         let (balance_read, balance) = watch::channel(None);
         background.spawn(follow_credits(Arc::clone(&upstream), balance_read, clock.clone()));
         let (generations, bookkeeping) = Generations::new(
             upstream,
             fetcher,
             watcher,
-            keeping(settings, &clock)?,
+            keeping(settings, &clock, Arc::clone(&quota))?,
             generation_options(settings),
             Arc::clone(&metrics),
             clock.clone(),
@@ -71,6 +75,7 @@ impl App {
             Guard::new(settings.evolink.allow_private_media).behind_proxy(settings.evolink.proxy.is_some());
         let parts = Parts {
             generations: generations.clone(),
+            quota,
             converter: Converter::new(cores, DECODED_PIXELS_MAX),
             guard,
             spool: Spool::new(settings.state.path.join("spool")),
@@ -92,7 +97,7 @@ impl App {
     }
 }
 
-fn keeping(settings: &Settings, clock: &Clock) -> Result<Keeping, OpenError> {
+fn keeping(settings: &Settings, clock: &Clock, quota: Arc<Quota>) -> Result<Keeping, OpenError> {
     let pictures = match settings.images.store {
         ImageStore::None => None,
         // S3 is not there yet: its setting says so, and the disk stands in.
@@ -101,7 +106,7 @@ fn keeping(settings: &Settings, clock: &Clock) -> Result<Keeping, OpenError> {
         }
     };
     let journal = Arc::new(EngineJournal::new(open_state(settings)?));
-    Ok(Keeping { journal, pictures, keep: settings.images.keep })
+    Ok(Keeping { journal, pictures, keep: settings.images.keep, quota })
 }
 
 /// The state's database. Redis is not there yet: its setting says so, and the embedded database stands in.

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use super::policy::DEFAULT_TEAM;
 use crate::config::Settings;
 use crate::config::settings::{self, MaxResolution};
 use crate::quota::{Account, Book, Budget, Limits, Period, Unit};
 
 /// The limits of all configured teams and keys; `limits` at the top hold for whatever a team does not set. Without any
-/// team, those of `team`.
-pub(super) fn book(settings: &Settings, default_team: &str) -> Book {
+/// team, those of the default one.
+pub(super) fn book(settings: &Settings) -> Book {
     let of_default = || {
-        let account = Account::Team(default_team.into());
+        let account = Account::Team(DEFAULT_TEAM.into());
         (of(account, &settings.limits), 1)
     };
     let teams = settings.teams.iter().flat_map(|team| {

@@ -11,7 +11,7 @@ use crate::keys::{self, KeyDigest, KeySpec, Keys, KeysError, SecretKey, mint_fir
 use crate::server::{AdminPolicy, Policy, TeamListing};
 
 /// The team of a gateway that has none configured.
-const DEFAULT_TEAM: &str = "default";
+pub(super) const DEFAULT_TEAM: &str = "default";
 
 /// Why settings make no policy.
 #[derive(Debug, thiserror::Error)]

@@ -14,6 +14,7 @@ use crate::evolink::{CreateBody, FileId, TaskId, UpstreamKey};
 use crate::image::{ContentHash, Fingerprint, Plan};
 use crate::media::StoredPicture;
 use crate::money::Credits;
+use crate::quota::{Demand, Exceeded, Settlement, Spent, UsageRow};
 
 /// Why a record was not kept, or could not be read.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -24,6 +25,9 @@ pub enum JournalError {
     /// It would not work later either.
     #[error("the journal refuses a record: {0}")]
     Refused(String),
+    /// A budget has no room for what a generation would hold.
+    #[error("a budget is spent")]
+    Exceeded(Exceeded),
 }
 
 /// A call of the journal under way.
@@ -41,6 +45,10 @@ pub struct Admission {
     pub idempotency_key: Option<IdempotencyKey>,
     /// Answers nobody but its own client: the request said `no-store`.
     pub private: bool,
+    /// The name of its caller's key, by which limits and usage know it.
+    pub key_name: Arc<str>,
+    /// What it holds of budgets until its end: all of it, or it is not admitted.
+    pub demands: Vec<Demand>,
 }
 
 /// One create of one image.
@@ -71,7 +79,18 @@ pub enum Note {
     /// How an image ended.
     Ended { purchase: PurchaseId, result: ImageResult },
     /// The whole generation's end. `created` is the answer's, in seconds.
-    Finished { generation: GenerationId, created: i64, ended_ms: i64, images: Vec<ImageResult> },
+    /// Its holds are settled.
+    Finished {
+        generation: GenerationId,
+        created: i64,
+        ended_ms: i64,
+        images: Vec<ImageResult>,
+        settlement: Box<Settlement>,
+    },
+    /// Its tasks are known to cost at least so much: holds below that are raised.
+    Raised { generation: GenerationId, spent: Spent, micro_credits_per_usd: u64 },
+    /// Requests that are counted in the daily figures.
+    Counted(UsageRow),
     /// A client was told to come for it by its id.
     Promised { generation: GenerationId },
     /// A picture of it is in the picture store.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::journal::Journal;
 use crate::media::PictureStore;
+use crate::quota::Quota;
 
 /// `images.keep` where nothing else is said.
 const KEEP_USUAL: Duration = Duration::from_hours(168);
@@ -17,6 +18,8 @@ pub struct Keeping {
     pub pictures: Option<PictureStore>,
     /// How long a picture is kept after it was stored last.
     pub keep: Duration,
+    /// Limits, and what is counted in memory.
+    pub quota: Arc<Quota>,
 }
 
 impl<J: Journal> From<Arc<J>> for Keeping {
@@ -28,6 +31,6 @@ impl<J: Journal> From<Arc<J>> for Keeping {
 
 impl From<Arc<dyn Journal>> for Keeping {
     fn from(journal: Arc<dyn Journal>) -> Self {
-        Self { journal, pictures: None, keep: KEEP_USUAL }
+        Self { journal, pictures: None, keep: KEEP_USUAL, quota: Quota::unlimited().into() }
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::{SetOnce, watch};
 use tokio::time::Instant;
 
 use super::audience::Audience;
+use super::booking::Booking;
 use super::doubt::Doubts;
 use super::journal::Admission;
 use super::pictures::Pictures;
@@ -20,7 +21,7 @@ use crate::evolink::TaskId;
 use crate::fault::Fault;
 use crate::image::{Fingerprint, Plan};
 use crate::money::Credits;
-use crate::quota::{Account, CallerLimits, Limits};
+use crate::quota::Demand;
 
 /// `gen_` and 32 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -178,6 +179,7 @@ pub struct Generation {
     pub(super) audience: Audience,
     pub(super) progress: Progress,
     pub(super) line: Line,
+    pub(super) booking: Booking,
     pub(super) pictures: Arc<Pictures>,
 }
 
@@ -191,6 +193,8 @@ impl Generation {
             created_ms,
             idempotency_key: None,
             private: false,
+            key_name: "".into(),
+            demands: Vec::new(),
         };
         Self::of(admission, Duration::ZERO, Audience::default())
     }
@@ -203,7 +207,8 @@ impl Generation {
     }
 
     fn of(admission: Admission, age: Duration, audience: Audience) -> Self {
-        let Admission { id, owner, plan, created_ms, idempotency_key, private } = admission;
+        let Admission { id, owner, plan, created_ms, idempotency_key, private, key_name, .. } = admission;
+        let booking = Booking::none(&owner.team, &key_name);
         let (now, pictures) = (Instant::now(), Pictures::of(id.clone()));
         Self {
             id,
@@ -222,12 +227,13 @@ impl Generation {
             doubts: Doubts::default(),
             audience,
             line: Line::default(),
+            booking,
             pictures,
         }
     }
 
     /// What is written down before anything else is done.
-    pub(super) fn to_admission(&self) -> Admission {
+    pub(super) fn to_admission(&self, demands: Vec<Demand>) -> Admission {
         Admission {
             id: self.id.clone(),
             owner: self.owner.clone(),
@@ -235,6 +241,8 @@ impl Generation {
             created_ms: self.created_ms,
             idempotency_key: self.idempotency_key.clone(),
             private: self.private,
+            key_name: self.booking.key_name(),
+            demands,
         }
     }
 
@@ -276,6 +284,11 @@ impl Generation {
         }
     }
 
+    /// How many images come before its first one; none once it runs.
+    pub fn ahead(&self) -> Option<usize> {
+        self.line.ahead()
+    }
+
     /// 0 to 100: the average of its images, which never falls; 100 once it is done.
     pub fn progress(&self) -> u8 {
         self.progress.percent()
@@ -294,14 +307,6 @@ impl Generation {
     /// Those whose end is not known yet.
     pub(super) fn running_tasks(&self) -> Vec<TaskId> {
         self.tasks().iter().filter(|task| !task.ended).map(|task| task.id.clone()).collect()
-    }
-
-    /// Those of its caller.
-    pub(super) fn limits(&self) -> CallerLimits {
-        let team = Arc::clone(&self.owner.team);
-        let of_key =
-            Limits::none(Account::Key { team: Arc::clone(&team), name: Arc::clone(&self.owner.key) });
-        CallerLimits { key: of_key.into(), team: Limits::none(Account::Team(team)).into(), weight: 1 }
     }
 
     pub(super) fn note_place(&self) {

@@ -178,6 +178,9 @@ async fn bought(
         };
         purchase.note_task(house, &task);
         let reserved = task.usage.reserved;
+        if let Some(credits) = reserved {
+            generation.booking.reserved(house, generation, purchase.id.image, credits);
+        }
         let known = if tells_its_end(&task) {
             Ok(task)
         } else {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::House;
 use super::audience::Audience;
-use super::journal::{Journal, JournalError, Note, Past, Unfinished, Wanted};
+use super::booking::Booking;
+use super::journal::{Admission, Journal, JournalError, Note, Past, Unfinished, Wanted};
 use super::model::{Finished, Generation, GenerationId, Phase, Timing};
 use super::one_image::Step;
 use super::purchase::{Left, leave_open};
@@ -96,6 +97,13 @@ async fn restore_ended(house: &House) -> Result<usize, JournalError> {
     }
 }
 
+/// Counted against the limits that hold now.
+fn kept(house: &House, admission: Admission, age: Duration, audience: Audience) -> Generation {
+    let limits = house.quota.limits(&admission.owner.team, &admission.key_name);
+    let price = house.quota.prices.hold(&admission.plan);
+    Generation::kept(admission, age, audience).booked(Booking::new(limits, price))
+}
+
 fn note_stored(generation: &Generation, pictures: Vec<(u8, StoredPicture)>) {
     for (image, picture) in pictures {
         generation.pictures.note_stored(image, picture);
@@ -132,7 +140,7 @@ struct Ended {
 fn ended(house: &House, past: Past, audience: Audience) -> Ended {
     let Past { admission, created, ended_ms, images, pictures, idempotency_keys: names, .. } = past;
     let age = house.clock.since_ms(admission.created_ms);
-    let generation = Arc::new(Generation::kept(admission, age, audience));
+    let generation = Arc::new(kept(house, admission, age, audience));
     images.iter().flatten().for_each(|image| {
         generation.note_task(image.task.clone());
         generation.note_end(&image.task);
@@ -155,7 +163,7 @@ fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {
         return;
     }
     let age = house.clock.since_ms(admission.created_ms);
-    let generation = Arc::new(Generation::kept(admission, age, Audience::restored(promised, begun)));
+    let generation = Arc::new(kept(house, admission, age, Audience::restored(promised, begun)));
     note_stored(&generation, pictures);
     {
         let mut registry = house.registry.lock().unwrap_or_else(PoisonError::into_inner);

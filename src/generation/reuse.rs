@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::booking::Booking;
 use super::model::{Finished, Generation, Owner};
 use crate::fault::{Fault, FaultKind, wording};
 use crate::image::Plan;
 use crate::media::InputFile;
+use crate::money::Credits;
+use crate::quota::CallerLimits;
 
 /// A client's own name for one thing it wants to have once (`Idempotency-Key`): 1 to 255 printable characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -37,6 +40,10 @@ pub struct Wish {
     /// The pictures that came with the request; who joins needs none.
     pub inputs: Vec<InputFile>,
     pub reuse: Reuse,
+    /// Those of its caller.
+    pub limits: CallerLimits,
+    /// What is to be held for one image.
+    pub price: Credits,
 }
 
 /// Which answers a request takes, and who may take its own.
@@ -98,6 +105,11 @@ pub(super) fn nothing_cached() -> Fault {
 }
 
 impl Generation {
+    pub(super) fn booked(mut self, booking: Booking) -> Self {
+        self.booking = booking;
+        self
+    }
+
     /// Under the client's own name for it, and kept to its own client where it is `private`.
     pub(super) fn kept_to(mut self, idempotency_key: Option<IdempotencyKey>, private: bool) -> Self {
         (self.idempotency_key, self.private) = (idempotency_key, private);

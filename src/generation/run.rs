@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::House;
 use super::gallery::MadeSoFar;
-use super::journal::{Intent, Note};
+use super::journal::{Intent, JournalError, Note};
 use super::model::{Finished, Generation, ImageResult, Phase, Timing};
 use super::one_image::{Order, Step, image};
 use super::pictures::Delivered;
@@ -35,7 +35,7 @@ pub(super) struct Start {
 /// Writes the generation down, and runs it. What cannot be written down never was: nobody is to find it.
 pub(super) async fn begin(house: Arc<House>, generation: Arc<Generation>, inputs: Vec<InputFile>) {
     let end = End { house: &house, generation: &generation };
-    let standing = Standing::queued(&house.metrics, generation.limits(), &generation.line);
+    let standing = Standing::queued(&house.metrics, generation.booking.limits.clone(), &generation.line);
     let written = write_down(&house, &generation, &inputs, &standing).await;
     let images = match written {
         Ok(images) => images,
@@ -59,7 +59,13 @@ async fn write_down(
         return Err(unstorable().with_cause(reason));
     }
     let (images, intents) = ready(house, generation, inputs, standing);
-    house.journal.admit(generation.to_admission(), intents).await.map_err(|error| {
+    let (booking, plan) = (&generation.booking, generation.plan());
+    let per_usd = house.quota.micro_credits_per_usd();
+    let demands = booking.limits.demands(plan, booking.price, per_usd, house.clock.now());
+    house.journal.admit(generation.to_admission(demands), intents).await.map_err(|error| {
+        if let JournalError::Exceeded(exceeded) = error {
+            return booking.refused(house, plan.count, exceeded);
+        }
         tracing::error!(generation_id = %generation.id(), %error, "a generation is refused: it cannot be written down");
         unwritten().with_cause(error)
     })?;
@@ -85,7 +91,7 @@ fn unstorable() -> Fault {
 /// Goes on where an earlier process ended.
 pub(super) async fn resume(house: Arc<House>, generation: Arc<Generation>, start: Start) {
     let end = End { house: &house, generation: &generation };
-    let standing = Standing::queued(&house.metrics, generation.limits(), &generation.line);
+    let standing = Standing::queued(&house.metrics, generation.booking.limits.clone(), &generation.line);
     let ended = run(&house, &generation, &standing, start).await;
     drop(standing);
     drop(end);
@@ -192,6 +198,7 @@ fn note_end(house: &House, generation: &Generation, finished: &Finished) {
             created: finished.created,
             ended_ms: house.clock.unix_ms(),
             images: finished.images.clone(),
+            settlement: Box::new(generation.booking.settlement(house, generation, finished)),
         }
     });
 }

@@ -60,7 +60,7 @@ async fn a_generation_that_panics_ends_for_its_waiters_and_frees_its_place() {
     for _ in 0..2 {
         let plan = fake::plan("a fox", 1, &[]);
         let mut waiter = generations.begin(fake::own(&plan)).await.unwrap();
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(20);
         let fault = waiter.finished(deadline).await.unwrap_err();
         assert_eq!(fault.kind(), FaultKind::Internal);
         assert!(!waiter.joined());

@@ -1,5 +1,6 @@
 //! Budgets, and what one generation takes of them. Pure; the ledger itself is the state store's.
 
+use super::usage::UsageRow;
 use super::window::Period;
 
 /// What a budget counts. Amounts are whole millionths of it.
@@ -80,4 +81,13 @@ impl Spent {
             }
         }
     }
+}
+
+/// What the end of a generation means for the books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    pub spent: Spent,
+    pub micro_credits_per_usd: u64,
+    /// What it adds to the daily figures.
+    pub usage: UsageRow,
 }

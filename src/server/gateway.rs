@@ -19,6 +19,7 @@ use crate::fault::Fault;
 use crate::generation::Generations;
 use crate::keys::{Caller, KeyFault, Keys};
 use crate::media::{Converter, Guard, Spool};
+use crate::quota::{Book, Quota};
 use crate::telemetry::Metrics;
 
 /// What a reload may replace at any moment; a request works with the one it found at its start.
@@ -76,6 +77,7 @@ impl Default for Patience {
 /// The parts of the house that the routes work with.
 pub struct Parts {
     pub generations: Generations,
+    pub quota: Arc<Quota>,
     pub converter: Converter,
     pub guard: Guard,
     /// Where large uploads lie.
@@ -88,6 +90,7 @@ pub struct Parts {
 pub struct Gateway {
     pub(super) policy: ArcSwap<Policy>,
     pub(super) generations: Generations,
+    pub(super) quota: Arc<Quota>,
     pub(super) converter: Converter,
     pub(super) guard: Guard,
     pub(super) waiting_room: WaitingRoom,
@@ -106,10 +109,11 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn new(policy: Policy, parts: Parts, options: ServerOptions) -> Self {
-        let Parts { generations, converter, guard, spool, metrics, clock } = parts;
+        let Parts { generations, quota, converter, guard, spool, metrics, clock } = parts;
         Self {
             policy: ArcSwap::from_pointee(policy),
             generations,
+            quota,
             converter,
             guard,
             waiting_room: WaitingRoom::new(
@@ -133,6 +137,11 @@ impl Gateway {
     /// Replaces keys, teams and aliases for all requests that begin from now on.
     pub fn set_policy(&self, policy: Policy) {
         self.policy.store(Arc::new(policy));
+    }
+
+    /// Replaces the limits, for what is running and counted already too.
+    pub fn set_limits(&self, book: Book) {
+        self.quota.set_book(book);
     }
 
     /// Counts a reload, taken or refused.

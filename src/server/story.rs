@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 use futures_util::future::join_all;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::answer::head::{self, Access};
 use super::cache_control::CacheUse;
@@ -22,6 +22,7 @@ use crate::generation::{Owner, Wish};
 use crate::image::{Delivery, Fingerprint, ImageRequest, InputNames, Plan, Reference, TaskSpec};
 use crate::media::{Guard, InputFile};
 use crate::openai::{ImageParams, StreamKind};
+use crate::quota::CallerLimits;
 
 /// Longest check of all links of a request; they are looked up side by side, each within 5 s.
 const LINKS_TIME_MAX: Duration = Duration::from_secs(6);
@@ -125,11 +126,17 @@ async fn run(
     stream: Option<StreamKind>,
 ) -> Response {
     let manner = Manner::asked(&visit.gateway, &visit.headers, stream);
-    let began = visit.began;
-    match begin(visit, plan, files, cache).await {
+    let (began, gateway) = (visit.began, Arc::clone(&visit.gateway));
+    let limits = gateway.quota.limits(&visit.caller.team().name, &visit.caller.key().name);
+    let begun = begin(visit, plan, files, cache, limits.clone()).await;
+    // As they stand once the request is counted: an answer may come minutes later.
+    let rates = gateway.quota.gate.standing(&limits, Instant::now());
+    let mut response = match begun {
         Ok(wait) => manner.answer(wait, began).await,
         Err(fault) => fault_response(&fault),
-    }
+    };
+    head::tell_rates(response.headers_mut(), &rates);
+    response
 }
 
 /// A place to wait in, and the generation to wait for.
@@ -138,9 +145,11 @@ async fn begin(
     plan: Arc<Plan>,
     inputs: Vec<InputFile>,
     cache: CacheUse,
+    limits: CallerLimits,
 ) -> Result<Wait, Fault> {
     let Visit { gateway, trail, caller, .. } = visit;
     let team = &caller.team().name;
+    let price = gateway.quota.check(&limits, &plan)?;
     let place = gateway.waiting_room.enter(team)?;
     let owner = Owner {
         team: Arc::clone(team),
@@ -148,7 +157,7 @@ async fn begin(
         fingerprint: cache.fingerprint(Fingerprint::of(&plan.task, plan.count)),
     };
     let CacheUse { reuse, stored, .. } = cache;
-    let wish = Wish { plan: Arc::clone(&plan), owner, inputs, reuse };
+    let wish = Wish { plan: Arc::clone(&plan), owner, inputs, reuse, limits, price };
     let begun = gateway.generations.begin(wish).await;
     let access = begun.as_ref().map_or(Access::First { stored }, |waiter| Access::of(waiter.came(), stored));
     trail.set_cache(access.label());

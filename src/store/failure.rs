@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::quota::Exceeded;
+
 use crate::disk::NoRoom;
 
 /// Why the database cannot be opened. The gateway does not start: it must not buy what it cannot write down.
@@ -37,6 +39,9 @@ pub enum StoreError {
     /// The statement itself is wrong, or broke a rule of the schema.
     #[error("the database refused: {0}")]
     Refused(String),
+    /// A budget has no room.
+    #[error("a budget is spent")]
+    Exceeded(Exceeded),
     /// The writer has stopped.
     #[error("the database is closed")]
     Closed,

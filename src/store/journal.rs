@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::{Engine, StoreError};
+use super::{Engine, StoreError, ledger, usage};
 use crate::evolink::{FileId, TaskId};
 use crate::generation::journal::{
     Admission, Intent, Journal, JournalError, JournalFuture, Note, Page, Past, PastAt, PurchaseId,
     Unfinished, Wanted,
 };
 use crate::generation::{GenerationId, IdempotencyKey};
+use crate::quota::{Settlement, Spent};
 
 /// `generation`'s journal; cheap to clone.
 #[derive(Debug, Clone)]
@@ -50,6 +51,7 @@ impl From<StoreError> for JournalError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Refused(_) => Self::Refused(error.to_string()),
+            StoreError::Exceeded(exceeded) => Self::Exceeded(exceeded),
             StoreError::Unwritable(_) | StoreError::Busy | StoreError::Closed => {
                 Self::Failing(error.to_string())
             }
@@ -67,8 +69,8 @@ impl Journal for EngineJournal {
             let plan = stored::plan(&admission.plan)?;
             let owner = &admission.owner;
             db.prepare_cached(
-                "INSERT INTO generations (id, team, key, fingerprint, plan, created, private) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO generations (id, team, key, fingerprint, plan, created, private, key_name) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 admission.id.as_str(),
@@ -78,7 +80,13 @@ impl Journal for EngineJournal {
                 plan,
                 admission.created_ms,
                 admission.private,
+                &*admission.key_name,
             ])?;
+            if let Some(exceeded) =
+                ledger::hold(db, admission.id.as_str(), &admission.demands, admission.created_ms)?
+            {
+                return Err(StoreError::Exceeded(exceeded));
+            }
             if let Some(key) = &admission.idempotency_key {
                 name(db, &owner.team, key, &admission.id)?;
             }
@@ -131,6 +139,7 @@ impl Journal for EngineJournal {
     fn sweep(&self, ended_before_ms: i64, now_ms: i64, limit: usize) -> JournalFuture<'_, usize> {
         self.run(move |db| {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            ledger::sweep(db, now_ms, limit)?;
             db.prepare_cached(
                 "DELETE FROM uploads WHERE (generation, content) IN \
                  (SELECT generation, content FROM uploads WHERE expires < ?1 LIMIT ?2)",
@@ -198,8 +207,8 @@ fn write(db: &Connection, note: &Note) -> Result<(), StoreError> {
                 "UPDATE purchases SET outcome = ?4 WHERE generation = ?1 AND image = ?2 AND attempt = ?3",
             )?
             .execute(params![generation.as_str(), image, attempt, stored::result(result)?]),
-        Note::Finished { generation, created, ended_ms, images } => db
-            .prepare_cached(
+        Note::Finished { generation, created, ended_ms, images, settlement } => {
+            let changed = db.prepare_cached(
                 "UPDATE generations SET ended = ?2, outcome = ?3, whole = ?4 WHERE id = ?1 AND ended IS NULL",
             )?
             .execute(params![
@@ -207,7 +216,23 @@ fn write(db: &Connection, note: &Note) -> Result<(), StoreError> {
                 ended_ms,
                 stored::outcome(*created, images)?,
                 !images.is_empty() && images.iter().all(Result::is_ok),
-            ]),
+            ])?;
+            // Written twice, it counts once.
+            if changed > 0 {
+                let Settlement { spent, micro_credits_per_usd, usage } = &**settlement;
+                ledger::settle(db, generation.as_str(), *spent, *micro_credits_per_usd)?;
+                usage::add(db, usage)?;
+            }
+            Ok(changed)
+        }
+        Note::Raised { generation, spent, micro_credits_per_usd } => {
+            ledger::raise(db, generation.as_str(), *spent, *micro_credits_per_usd)?;
+            Ok(0)
+        }
+        Note::Counted(row) => {
+            usage::add(db, row)?;
+            Ok(0)
+        }
         Note::Promised { generation } => db
             .prepare_cached("UPDATE generations SET promised = 1 WHERE id = ?1")?
             .execute([generation.as_str()]),
@@ -230,6 +255,7 @@ fn write(db: &Connection, note: &Note) -> Result<(), StoreError> {
             .prepare_cached("UPDATE generations SET withdrawn = 1 WHERE id = ?1")?
             .execute([generation.as_str()]),
         Note::Dropped { generation } => {
+            ledger::settle(db, generation.as_str(), Spent::default(), 0)?;
             db.prepare_cached("DELETE FROM generations WHERE id = ?1")?.execute([generation.as_str()])
         }
         Note::Uploaded { generation, upload } => db

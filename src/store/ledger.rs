@@ -9,6 +9,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::StoreError;
 use crate::quota::{BudgetId, Demand, Exceeded, Spent, Unit};
 
+/// The longest window is a month; a clock may be set back.
+const KEPT_MS: i64 = 64 * 24 * 3_600 * 1_000;
+
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// Holds all demands, or none: the first that has no room is told. Each of the demands is of another budget.
@@ -84,6 +87,16 @@ pub(super) fn settle(
         ])?;
     }
     db.prepare_cached("DELETE FROM holds WHERE generation = ?1")?.execute([generation])?;
+    Ok(())
+}
+
+/// Removes at most `limit` windows that nobody asks for any more.
+pub(super) fn sweep(db: &Connection, now_ms: i64, limit: i64) -> Result<()> {
+    db.prepare_cached(
+        "DELETE FROM windows WHERE (budget, start) IN (SELECT budget, start FROM windows \
+         WHERE held = 0 AND start > ?1 AND start < ?2 LIMIT ?3)",
+    )?
+    .execute(params![i64::MIN, now_ms.saturating_sub(KEPT_MS), limit])?;
     Ok(())
 }
 

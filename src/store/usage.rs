@@ -75,6 +75,7 @@ mod tests {
 
     fn database() -> Connection {
         let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(include_str!("schema/1.sql")).unwrap();
         db.execute_batch(include_str!("schema/2.sql")).unwrap();
         db
     }

@@ -2,7 +2,7 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
 };
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 
@@ -51,6 +51,7 @@ family! {
     IntGauge: |opts, _labels, _buckets| Self::with_opts(opts);
     Gauge: |opts, _labels, _buckets| Self::with_opts(opts);
     IntCounterVec: |opts, labels, _buckets| Self::new(opts, labels);
+    Counter: |opts, _labels, _buckets| Self::with_opts(opts);
     CounterVec: |opts, labels, _buckets| Self::new(opts, labels);
     IntGaugeVec: |opts, labels, _buckets| Self::new(opts, labels);
     GaugeVec: |opts, labels, _buckets| Self::new(opts, labels);
@@ -105,6 +106,10 @@ families! {
     images_total: IntCounterVec = ["team", "model"];
     /// Evolink credits charged.
     credits_total: CounterVec = ["team", "model"];
+    /// Requests refused by a limit, or counted above one in shadow mode.
+    quota_rejections_total: IntCounterVec = ["team", "limit", "mode"];
+    /// Credits that upstream reserved or charged above what was held.
+    quota_overshoot_credits_total: Counter;
     /// Requests that joined a generation instead of buying another.
     joined_requests_total: IntCounter;
     /// Generations of an earlier process that were taken up at the start, since they had not ended.

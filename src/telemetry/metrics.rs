@@ -105,6 +105,17 @@ impl Metrics {
         self.families.credits_total.with_label_values(&labels).inc_by(credits.decimal());
     }
 
+    /// A request was refused by a limit of its key or team. `limit`: the setting's name.
+    pub fn quota_rejection(&self, team: &str, limit: &'static str) {
+        let labels = [self.teams.fold(team), limit, "enforce"];
+        self.families.quota_rejections_total.with_label_values(&labels).inc();
+    }
+
+    /// Upstream reserved so much more than was held.
+    pub fn quota_overshoot(&self, credits: Credits) {
+        self.families.quota_overshoot_credits_total.inc_by(credits.decimal());
+    }
+
     /// A request joined a generation.
     pub fn joined(&self) {
         self.families.joined_requests_total.inc();

@@ -27,7 +27,7 @@ async fn what_was_promised_is_made_without_a_waiter_and_found_by_its_id() {
     assert!(bench.generations.find("other", &id).is_none() && bench.find("gen_unknown").is_none());
     let mut waiter = bench.find(&id).unwrap();
     assert_eq!((waiter.generation().state(), waiter.generation().progress()), (State::Done, 100));
-    let finished = waiter.finished(tokio::time::Instant::now()).await.unwrap();
+    let finished = waiter.finished(Instant::now()).await.unwrap();
     assert_eq!(finished.images.len(), 1);
     assert_eq!(waiter.pictures(&finished).await.unwrap_err().kind(), FaultKind::ResultUnavailable);
 }

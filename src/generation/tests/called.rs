@@ -89,7 +89,7 @@ async fn after_a_restart_the_callbacks_of_running_tasks_wake_them_again() {
     for (woken, expected) in [(true, 1600..1700), (false, 3000..3200)] {
         let world = World::new();
         world.fake.script().tasks_take = [SECOND * 3 / 2].into();
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         let (generations, loops) = world.house(calling_back());
         let fox = plan("a fox", 1, &[]);
         let waiter = generations.begin(own(&fox)).await.unwrap();

@@ -15,6 +15,7 @@ use crate::evolink::{CallError, CallFuture, Credit, FileId, ListedTask, Task, Ta
 use crate::evolink::{TaskStatus, TaskUsage, Upload, UploadedFile, UpstreamKey};
 use crate::image::{ContentHash, Fingerprint, Format, ImageRequest, InputPicture, Pixels, Reference};
 use crate::media::{FetchOptions, InputFile};
+use crate::quota::{Settlement, Spent, UsageRow, Used};
 use crate::store::{Engine, EngineJournal};
 
 /// What upstream does, and what it was asked.
@@ -301,7 +302,17 @@ pub(in crate::generation) fn own(plan: &Arc<Plan>) -> Wish {
 }
 
 pub(in crate::generation) fn wish(plan: &Arc<Plan>, reuse: Reuse) -> Wish {
-    Wish { plan: Arc::clone(plan), owner: owner(plan), inputs: Vec::new(), reuse }
+    let limits = Quota::unlimited().limits(&"design".into(), "ci");
+    let (plan, owner, price) = (Arc::clone(plan), owner(plan), plan.price);
+    Wish { plan, owner, inputs: Vec::new(), reuse, limits, price }
+}
+
+/// Of an end that cost nothing.
+pub(in crate::generation) fn settlement() -> Box<Settlement> {
+    let day = "2026-11-22".parse().unwrap();
+    let (team, key, model) = ("design".into(), "ci".into(), "gpt-image-2".into());
+    let usage = UsageRow { day, team, key, model, used: Used::default() };
+    Box::new(Settlement { spent: Spent::default(), micro_credits_per_usd: 68_000_000, usage })
 }
 
 /// A plan for `count` images of `prompt` with these pictures.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::super::journal::{Admission, Intent, PurchaseId, StoredUpload};
 use super::super::*;
-use super::fake::{Fake, MINUTE, after, house_on, options, own, owner, picture, plan, soon};
+use super::fake::{Fake, MINUTE, after, house_on, options, own, owner, picture, plan, settlement, soon};
 use crate::evolink::{CallError, FileId, TaskId, UpstreamKey};
 use crate::fault::FaultKind;
 use crate::store::{Engine, EngineJournal};
@@ -43,6 +43,8 @@ impl Bench {
             created_ms: before(ago),
             idempotency_key: None,
             private: false,
+            key_name: "ci".into(),
+            demands: Vec::new(),
         };
         self.journal.admit(admission, Vec::new()).await.unwrap();
         id
@@ -191,7 +193,15 @@ async fn what_ended_answers_by_its_id_and_counts_as_undelivered_within_its_age()
         let made = MadeImage { task: TaskId::new(TASK), link, credits: fox.price };
         let (generation, ended_ms) = (generation.clone(), before(ago));
         let created = ended_ms / 1000;
-        bench.note(Note::Finished { generation, created, ended_ms, images: vec![Ok(made)] }).await;
+        bench
+            .note(Note::Finished {
+                generation,
+                created,
+                ended_ms,
+                images: vec![Ok(made)],
+                settlement: settlement(),
+            })
+            .await;
     }
     let house = bench.start().await;
     let mut waiter = house.repeat(&fox).await;
@@ -215,7 +225,7 @@ async fn the_time_of_a_task_counts_from_its_create() {
     bench.note(task_of(purchase, TASK)).await;
     bench.fake.knows(TASK, 5 * MINUTE);
     let house = bench.start().await;
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     let mut waiter = house.find(&id).unwrap();
     assert_eq!(waiter.finished(soon()).await.unwrap_err().kind(), FaultKind::TaskTimeout);
     assert_eq!(began.elapsed().as_secs(), 10);

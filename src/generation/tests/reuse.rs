@@ -227,7 +227,7 @@ async fn what_was_made_all_the_same_answers_again() {
 async fn who_is_told_to_ask_again_or_knows_the_id_has_not_left() {
     let bench = Bench::with(Options { max_tasks: 9, ..cancelling() });
     let mut told = bench.begin(&plan("a fox", 1, &[]), &[]).await;
-    assert_eq!(told.finished(tokio::time::Instant::now()).await.unwrap_err().kind(), FaultKind::Deadline);
+    assert_eq!(told.finished(Instant::now()).await.unwrap_err().kind(), FaultKind::Deadline);
     drop(told);
     let promised = bench.begin(&plan("an owl", 1, &[]), &[]).await;
     let id = promised.generation().id().to_string();

@@ -65,7 +65,7 @@ impl Bench {
         let clock = Clock::system();
         let store = PictureStore::on(self.volume.clone(), self.folder.path().join("images"), clock.clone());
         let journal = Arc::new(EngineJournal::new(self.engine.clone()));
-        let keeping = Keeping { journal, pictures: Some(store), keep: Duration::from_hours(1) };
+        let keeping = Keeping { pictures: Some(store), keep: Duration::from_hours(1), ..journal.into() };
         let (generations, bookkeeping) =
             Generations::new(upstream, fetcher, watcher, keeping, options(), metrics, clock);
         owner.spawn(bookkeeping);

@@ -6,7 +6,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::Instant;
 
 use super::super::*;
-use super::fake::{Fake, LIST_EPOCH, MINUTE, after, house_on, options, own, plan, soon};
+use super::fake::{Fake, LIST_EPOCH, MINUTE, after, house_on, options, own, plan, settlement, soon};
 use super::recovery;
 use crate::evolink::{CallError, ListedTask, TaskId};
 use crate::fault::FaultKind;
@@ -164,7 +164,13 @@ async fn a_task_that_the_journal_knows_is_not_taken_for_another() {
     let purchase = bench.begun(&done, 0, 40 * SECOND).await;
     bench.note(recovery::task_of(purchase, TASK)).await;
     bench
-        .note(Note::Finished { generation: done, created: 0, ended_ms: recovery::NOW_MS, images: vec![] })
+        .note(Note::Finished {
+            generation: done,
+            created: 0,
+            ended_ms: recovery::NOW_MS,
+            images: vec![],
+            settlement: settlement(),
+        })
         .await;
     let id = bench.admitted(&plan("a fox", 1, &[]), "gen_2", MINUTE).await;
     bench.begun(&id, 0, 40 * SECOND).await;

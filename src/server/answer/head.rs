@@ -11,6 +11,7 @@ use crate::generation::{Came, Finished, Generation};
 use crate::image::Plan;
 use crate::money::Credits;
 use crate::openai::{Answer, ignored_header};
+use crate::quota::RateStanding;
 use crate::server::prefer::Preference;
 
 const GATEWAY_GENERATION_ID: HeaderName = HeaderName::from_static("x-gateway-generation-id");
@@ -18,6 +19,10 @@ const EVOLINK_TASK_IDS: HeaderName = HeaderName::from_static("x-evolink-task-ids
 const GATEWAY_IGNORED: HeaderName = HeaderName::from_static("x-gateway-ignored");
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const GATEWAY_CREDITS: HeaderName = HeaderName::from_static("x-gateway-credits");
+const RATE_OF_REQUESTS: [&str; 3] =
+    ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"];
+const RATE_OF_IMAGES: [&str; 3] =
+    ["x-ratelimit-limit-images", "x-ratelimit-remaining-images", "x-ratelimit-reset-images"];
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const GATEWAY_PARTIAL: HeaderName = HeaderName::from_static("x-gateway-partial");
@@ -128,9 +133,58 @@ pub(in crate::server) fn tell_preference(headers: &mut HeaderMap, preference: Pr
     }
 }
 
+/// Where the rates of the caller stand; nothing where there is no limit.
+pub(in crate::server) fn tell_rates(headers: &mut HeaderMap, rates: &RateStanding) {
+    for (names, standing) in [(RATE_OF_REQUESTS, rates.requests), (RATE_OF_IMAGES, rates.images)] {
+        if let Some(standing) = standing {
+            let values =
+                [standing.limit.to_string(), standing.remaining.to_string(), go_duration(standing.reset)];
+            for (name, value) in names.into_iter().zip(values) {
+                put(headers, HeaderName::from_static(name), &value);
+            }
+        }
+    }
+}
+
+/// As OpenAI writes them: `20ms`, `1s`, `6m0s`. Parts of a millisecond are rounded up.
+fn go_duration(time: Duration) -> String {
+    let millis = time.as_nanos().div_ceil(1_000_000);
+    let (minutes, millis) = (millis / 60_000, millis % 60_000);
+    let seconds = format!("{}.{:03}", millis / 1_000, millis % 1_000);
+    let seconds = seconds.trim_end_matches('0').trim_end_matches('.');
+    match (minutes, millis) {
+        (0, 0) => "0s".to_owned(),
+        (0, 1..1_000) => format!("{millis}ms"),
+        (0, _) => format!("{seconds}s"),
+        _ => format!("{minutes}m{seconds}s"),
+    }
+}
+
 /// What cannot stand in a header (it came from upstream or a client) is left out.
 pub(in crate::server) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_openai_does() {
+        let written = |nanos| go_duration(Duration::from_nanos(nanos));
+        let table = [
+            (0, "0s"),
+            (1, "1ms"),
+            (20_000_000, "20ms"),
+            (1_000_000_000, "1s"),
+            (1_500_000_000, "1.5s"),
+            (59_999_999_999, "1m0s"),
+            (360_000_000_000, "6m0s"),
+        ];
+        for (nanos, text) in table {
+            assert_eq!(written(nanos), text);
+        }
     }
 }

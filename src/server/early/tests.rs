@@ -88,7 +88,8 @@ fn gateway() -> Arc<Gateway> {
         Generations::new(upstream, fetcher, watcher, journal, options, Arc::clone(&metrics), clock.clone());
     let (converter, guard) = (Converter::new(1, 1), Guard::new(false));
     let spool = Spool::new(std::env::temp_dir());
-    let parts = Parts { generations, converter, guard, spool, metrics, clock };
+    let quota = Arc::new(crate::quota::Quota::unlimited());
+    let parts = Parts { generations, quota, converter, guard, spool, metrics, clock };
     let policy = Policy {
         keys: Keys::new(Vec::new(), Vec::new()).unwrap(),
         catalog: Catalog::default(),
@@ -110,7 +111,9 @@ fn gateway() -> Arc<Gateway> {
 async fn ended(gateway: &Gateway, plan: &Arc<Plan>) -> Waiter {
     let fingerprint = Fingerprint::of(&plan.task, plan.count);
     let owner = Owner { team: "design".into(), key: "ci".into(), fingerprint };
-    let wish = Wish { plan: Arc::clone(plan), owner, inputs: Vec::new(), reuse: Reuse::default() };
+    let limits = gateway.quota.limits(&owner.team, &owner.key);
+    let (plan, price) = (Arc::clone(plan), plan.price);
+    let wish = Wish { plan, owner, inputs: Vec::new(), reuse: Reuse::default(), limits, price };
     let begun = gateway.generations.begin(wish).await.unwrap();
     let generation = Arc::clone(begun.generation());
     begun.promise(()).await.unwrap();

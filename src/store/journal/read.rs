@@ -17,7 +17,7 @@ pub(super) fn unfinished(
     limit: usize,
 ) -> Result<Page<Unfinished, i64>, StoreError> {
     let mut statement = db.prepare_cached(
-        "SELECT number, id, team, key, fingerprint, plan, created, promised, private, withdrawn FROM generations \
+        "SELECT number, id, team, key, fingerprint, plan, created, promised, private, key_name, withdrawn FROM generations \
          WHERE ended IS NULL AND number > ?1 ORDER BY number LIMIT ?2",
     )?;
     let rows = statement.query_map(params![after, bound(limit)], |row| {
@@ -44,7 +44,7 @@ pub(super) fn unfinished(
 macro_rules! past {
     ($rest:literal) => {
         concat!(
-            "SELECT number, id, team, key, fingerprint, plan, created, promised, private, ended, outcome ",
+            "SELECT number, id, team, key, fingerprint, plan, created, promised, private, key_name, ended, outcome ",
             "FROM generations WHERE withdrawn = 0 AND ended > ?1 AND ",
             $rest
         )
@@ -171,6 +171,7 @@ struct Head {
     created: i64,
     promised: bool,
     private: bool,
+    key_name: String,
 }
 
 impl Head {
@@ -184,6 +185,7 @@ impl Head {
             created: row.get("created")?,
             promised: row.get("promised")?,
             private: row.get("private")?,
+            key_name: row.get("key_name")?,
         })
     }
 
@@ -199,6 +201,8 @@ impl Head {
             created_ms: self.created,
             idempotency_key: None,
             private: self.private,
+            key_name: self.key_name.into(),
+            demands: Vec::new(),
         })
     }
 }

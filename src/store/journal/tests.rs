@@ -16,6 +16,7 @@ use crate::image::{
 };
 use crate::media::StoredPicture;
 use crate::money::Credits;
+use crate::quota::{UsageRow, Used};
 
 mod recall;
 
@@ -115,6 +116,8 @@ fn admission(number: u8) -> Admission {
         created_ms: 1_000 + i64::from(number),
         idempotency_key: None,
         private: false,
+        key_name: "ci".into(),
+        demands: Vec::new(),
     }
 }
 
@@ -128,8 +131,22 @@ async fn note(journal: &EngineJournal, note: Note) {
     journal.note(Arc::from([note])).await.unwrap();
 }
 
+fn settlement() -> Box<Settlement> {
+    let used = Used { images: 1, ..Used::default() };
+    let day = "2026-11-22".parse().unwrap();
+    let usage = UsageRow { day, team: "design".into(), key: "ci".into(), model: "gpt-image-2".into(), used };
+    let spent = Spent { images: 1, micro_credits: 1_234_567 };
+    Box::new(Settlement { spent, micro_credits_per_usd: 68_000_000, usage })
+}
+
 fn finished(number: u8, ended_ms: i64) -> Note {
-    Note::Finished { generation: admission(number).id, created: 3, ended_ms, images: images() }
+    Note::Finished {
+        generation: admission(number).id,
+        created: 3,
+        ended_ms,
+        images: images(),
+        settlement: settlement(),
+    }
 }
 
 #[tokio::test]
@@ -263,7 +280,8 @@ async fn the_cost_of_a_generation() {
             let images = vec![images().remove(0)];
             let result = images[0].clone();
             note(&journal, Note::Task { purchase: purchase.clone(), task, reserved }).await;
-            let end = Note::Finished { generation: id, created: 1, ended_ms: 1, images };
+            let end =
+                Note::Finished { generation: id, created: 1, ended_ms: 1, images, settlement: settlement() };
             journal.note(Arc::from([Note::Ended { purchase, result }, end])).await.unwrap();
             waited
         }

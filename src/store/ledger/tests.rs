@@ -12,6 +12,7 @@ const PER_USD: u64 = 68_000_000;
 fn database() -> Connection {
     let db = Connection::open_in_memory().unwrap();
     db.execute_batch("PRAGMA foreign_keys = ON;").unwrap();
+    db.execute_batch(include_str!("../schema/1.sql")).unwrap();
     db.execute_batch(include_str!("../schema/2.sql")).unwrap();
     db
 }

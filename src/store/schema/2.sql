@@ -1,3 +1,6 @@
+-- The name of the caller's key, by which limits and usage know it.
+ALTER TABLE generations ADD COLUMN key_name TEXT NOT NULL DEFAULT '';
+
 CREATE TABLE budgets (
     number INTEGER PRIMARY KEY,
     account TEXT NOT NULL, -- team:NAME or key:TEAM/NAME
