@@ -4,6 +4,7 @@
 //! waits until they are on the disk. All that follows ([`Note`]s: task ids, ends) makes nobody wait: a note that is
 //! lost with the process can be found out again, since upstream knows it.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -87,6 +88,25 @@ pub enum Note {
     Uploaded { generation: GenerationId, upload: StoredUpload },
     /// It lies there no longer.
     FileGone { file: FileId },
+}
+
+/// What it is about, for the log: links, callers' texts and keys are in none.
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, generation) = match self {
+            Self::Task { purchase, task, .. } => return write!(f, "task {task} of {}", purchase.generation),
+            Self::FileGone { file } => return write!(f, "file {file} deleted"),
+            Self::Ended { purchase, .. } => ("an image's end", &purchase.generation),
+            Self::Finished { generation, .. } => ("the end", generation),
+            Self::Promised { generation } => ("the promise", generation),
+            Self::Stored { generation, .. } => ("a stored picture", generation),
+            Self::Named { generation, .. } => ("another idempotency key", generation),
+            Self::Withdrawn { generation } => ("the withdrawal", generation),
+            Self::Dropped { generation } => ("the dropping", generation),
+            Self::Uploaded { generation, .. } => ("an upload", generation),
+        };
+        write!(f, "{what} of {generation}")
+    }
 }
 
 /// A picture at Evolink's files API.
@@ -199,4 +219,32 @@ pub trait Journal: Send + Sync + 'static {
     /// Removes at most `limit` generations that ended before `ended_before_ms`, and what is known of files that
     /// expired before `now_ms`. Tells how many generations went.
     fn sweep(&self, ended_before_ms: i64, now_ms: i64, limit: usize) -> JournalFuture<'_, usize>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_note_is_about_is_told_without_links_texts_and_keys() {
+        let generation = GenerationId::kept("gen_1".into());
+        let (content, url) = (ContentHash::of(b"x"), "https://secret.example/up".to_owned());
+        let link = "https://secret.example/a.png".to_owned();
+        let task = TaskId::new("task-unified-1-a");
+        let made = super::super::model::MadeImage { task: task.clone(), link, credits: Credits::ZERO };
+        let key = IdempotencyKey::new("secret key").unwrap();
+        let upload = StoredUpload { content, file: None, url, expires_ms: 0 };
+        let purchase = PurchaseId { generation: generation.clone(), image: 0, attempt: 0 };
+        let images = vec![Ok(made.clone())];
+        for note in [
+            Note::Task { purchase: purchase.clone(), task, reserved: None },
+            Note::Ended { purchase, result: Ok(made) },
+            Note::Finished { generation: generation.clone(), created: 0, ended_ms: 0, images },
+            Note::Named { generation: generation.clone(), team: "a".into(), key },
+            Note::Uploaded { generation, upload },
+        ] {
+            let told = note.to_string();
+            assert!(told.contains("gen_1") && !told.contains("secret"), "{told}");
+        }
+    }
 }
