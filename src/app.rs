@@ -151,6 +151,7 @@ async fn stop(mut background: JoinSet<()>) {
 struct Reloading {
     gateway: Arc<crate::server::Gateway>,
     client: Arc<crate::evolink::Client>,
+    /// Those of the start: what needs a restart holds until then, however often others are loaded.
     settings: Settings,
     /// Where reloads are asked for, and their outcomes told.
     desk: ReloadDesk,
@@ -184,7 +185,6 @@ impl Reloading {
             tracing::warn!(%path, "this changed setting holds after a restart");
         }
         tracing::info!("the configuration was reloaded");
-        self.settings = loaded.settings;
         Ok(waiting)
     }
 }
