@@ -75,8 +75,12 @@ pub fn with_callback(body: &CreateBody, url: &str) -> CreateBody {
 #[must_use]
 pub fn without_callback(body: &CreateBody) -> CreateBody {
     const MARK: &[u8] = b",\"callback_url\":";
-    // No text within JSON has quotes that are not escaped.
-    match body.windows(MARK.len()).rposition(|part| part == MARK) {
+    // No text within JSON has quotes that are not escaped. A field of that name within another is none of ours.
+    let ours = |end: usize| {
+        let url = body.get(end + MARK.len()..)?.strip_suffix(b"}")?;
+        serde_json::from_slice::<&str>(url).ok()
+    };
+    match body.windows(MARK.len()).rposition(|part| part == MARK).filter(|end| ours(*end).is_some()) {
         Some(end) => [body.get(..end).unwrap_or_default(), b"}"].concat().into(),
         None => body.clone(),
     }
@@ -122,5 +126,8 @@ mod tests {
         assert!(url.starts_with("https://images.example.com/callbacks/") && url.len() < 2048);
         assert_eq!(with_callback(&body, &url), with, "byte-identical");
         assert_eq!((without_callback(&with), without_callback(&body)), (body.clone(), body));
+        let inner = CreateBody::from_static(br#"{"model_params":{"a":1,"callback_url":"x"}}"#);
+        assert_eq!(without_callback(&inner), inner);
+        assert_eq!(without_callback(&with_callback(&inner, &url)), inner);
     }
 }

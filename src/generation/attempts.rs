@@ -10,7 +10,7 @@ use super::model::{Generation, ImageResult, Phase};
 use super::one_image::{Order, body};
 use super::purchase::Purchase;
 use super::slots::{Slot, Standing};
-use crate::evolink::retryable;
+use crate::evolink::{retryable, without_callback};
 use crate::fault::FaultKind;
 
 /// The pause before the second task; doubles with each further one.
@@ -43,7 +43,8 @@ pub(super) async fn again(
         return None;
     }
     // After a restart the bytes are gone with the create's answer, but can be made again.
-    let body = if last.body.is_empty() { body(generation, order).ok()? } else { last.body.clone() };
+    let body =
+        if last.body.is_empty() { body(generation, order).ok()? } else { without_callback(&last.body) };
     if !generation.audience.may_buy() {
         return None;
     }

@@ -1,5 +1,7 @@
 //! `Idempotency-Key`: the same answer for as long as answers are kept.
 
+use std::time::Duration;
+
 use http::Method;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
@@ -61,16 +63,27 @@ async fn the_manner_and_form_may_differ_and_nothing_else() {
 
 #[tokio::test]
 async fn a_final_failure_is_the_keys_answer_and_a_passing_one_is_not() {
-    let house = Harness::with(sharing_nothing()).await;
+    let house =
+        Harness::with(json!({"cache": {"enabled": false}, "evolink": {"create_patience": "2s"}})).await;
     let prompt = "a fox [fail:content_policy_violation]";
     for _ in 0..3 {
         let refused = draw(&house, prompt, "a").await;
         refused.is_error(400, "image_generation_user_error", "moderation_blocked", false);
     }
     house.has_tasks(1);
-    let busy = draw(&house, "a bear [create:429*1;retry-after=60]", "b").await;
+    let busy = draw(&house, "a bear [create:429*1;retry-after=3]", "b").await;
     busy.is_error(503, "upstream_error", "upstream_unavailable", true);
-    draw(&house, "a bear", "b").await.picture();
+    // Upstream's pause holds for every create.
+    let after_it = async {
+        loop {
+            let answer = draw(&house, "a bear", "b").await;
+            if answer.status != 503 {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), after_it).await.unwrap().picture();
     house.has_tasks(2);
     house.finish().await;
 }

@@ -60,6 +60,21 @@ async fn each_create_carries_its_own_callback_and_is_repeated_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_that_is_bought_again_calls_back_under_its_own_token_alone() {
+    let world = World::new();
+    let (generations, _loops) = world.house(calling_back());
+    world.fake.script().failures = ["service_error"].into();
+    let mut waiter = generations.begin(own(&plan("a fox", 1, &[]))).await.unwrap();
+    waiter.finished(soon()).await.unwrap();
+    let script = world.fake.script();
+    assert_eq!(script.creates.len(), 2);
+    for (key, body) in script.keys.iter().zip(&script.creates) {
+        assert_eq!(body.matches("callback_url").count(), 1, "{body}");
+        assert!(body.contains(&token(key).to_string()), "{body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_base_no_create_asks_for_a_callback() {
     let world = World::new();
     let (generations, _loops) = world.house(options());

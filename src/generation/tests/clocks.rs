@@ -51,13 +51,11 @@ async fn jumps_of_an_hour_move_no_deadline_and_no_look() {
         let mut bench = Bench::jumping(seed);
         let fox = plan("a fox", 2, &[]);
         let began = Instant::now();
-        let begun = bench.generations.begin(wish(&fox, Reuse::default()));
-        let mut waiter = begun.await.unwrap();
+        let mut waiter = bench.generations.begin(wish(&fox, Reuse::default())).await.unwrap();
         let fault = waiter.finished(began + PATIENCE).await.unwrap_err();
         assert_eq!((fault.kind(), began.elapsed()), (FaultKind::Deadline, PATIENCE), "seed {seed}");
         drop(waiter);
-        let again = bench.generations.begin(wish(&fox, Reuse::default()));
-        let mut waiter = again.await.unwrap();
+        let mut waiter = bench.generations.begin(wish(&fox, Reuse::default())).await.unwrap();
         assert!(waiter.joined(), "seed {seed}: it is still young");
         let finished = waiter.finished(soon()).await.unwrap();
         let took = began.elapsed();
