@@ -140,6 +140,7 @@ async fn begin(
     cache: CacheUse,
 ) -> Result<Wait, Fault> {
     let Visit { gateway, trail, caller, .. } = visit;
+    let cache = if plan.delivery == Delivery::Url { cache.of_links() } else { cache };
     let team = &caller.team().name;
     let place = gateway.waiting_room.enter(team)?;
     let owner = Owner {
