@@ -1,12 +1,14 @@
-//! State that outlives the process: the embedded database.
+//! State that outlives the process: the embedded database. And a journal that forgets, where nothing is to.
 //!
 //! Knows SQL and files, not what its rows mean to the rooms that own the traits it fulfils. Start with [`Engine`].
 
 mod engine;
 mod failure;
 mod journal;
+mod memory;
 mod schema;
 
 pub use engine::Engine;
 pub use failure::{OpenError, StoreError};
 pub use journal::EngineJournal;
+pub use memory::MemoryJournal;

@@ -60,7 +60,7 @@ impl Engine {
             .map_err(|error| OpenError::Folder { path: folder.to_path_buf(), error })
     }
 
-    /// A database that ends with the process (`state.store: memory`).
+    /// A database that ends with the process: for tests, whose paused time does not wait for other threads.
     pub fn in_memory() -> Result<Self, OpenError> {
         let path = PathBuf::from(":memory:");
         let database = |error| OpenError::Database { path: path.clone(), error };
