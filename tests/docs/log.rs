@@ -32,11 +32,9 @@ fn each_source(folder: &Path, look: &mut impl FnMut(&str)) {
         let path = entry.expect("an entry").path();
         let is_aside =
             ["simulator", "simulator.rs", "tests", "tests.rs"].iter().any(|name| path.ends_with(name));
-        if is_aside {
-            continue;
-        } else if path.is_dir() {
+        if path.is_dir() && !is_aside {
             each_source(&path, look);
-        } else {
+        } else if !is_aside {
             look(&std::fs::read_to_string(&path).expect("a source file"));
         }
     }
