@@ -102,7 +102,8 @@ fn note_stored(generation: &Generation, pictures: Vec<(u8, StoredPicture)>) {
     }
 }
 
-/// Takes back from the journal what was forgotten for room. What was not delivered is never forgotten.
+/// Takes back from the journal what was forgotten for room. It counts as delivered: of what was not, only a start with
+/// more ends than there is room for forgets any.
 ///
 /// # Errors
 /// The journal cannot be read.
