@@ -66,7 +66,7 @@ use claims::Claims;
 use gallery::Gallery;
 use health::Trials;
 use journal::{Journal, JournalError, Note, Wanted};
-use purchase::unwritten;
+use purchase::{in_patience, unwritten};
 use registry::{Found, Registry};
 use scribe::Scribe;
 use slots::Slots;
@@ -238,8 +238,8 @@ impl Generations {
             let wanted = Wanted::Answer { team: Arc::clone(team), fingerprint: *fingerprint, key };
             recover::recall(&self.0, wanted).await.map_err(|error| unwritten().with_cause(error))?;
         }
-        let waiter = self.enter(wish).await?;
-        waiter.generation().admitted().await?;
+        let mut waiter = self.enter(wish).await?;
+        waiter.admitted().await?;
         Ok(waiter)
     }
 
@@ -262,7 +262,7 @@ impl Generations {
         if let Some(key) = reuse.idempotency_key.filter(|_| newly_named) {
             let note = Note::Named { generation: generation_id.clone(), team: owner.team, key };
             // What the client is told holds after a crash, too. An answer that costs nothing is given all the same.
-            if self.0.journal.note(Arc::from([note.clone()])).await.is_err() {
+            if in_patience(self.0.journal.note(Arc::from([note.clone()]))).await.is_err() {
                 self.0.scribe.note(note);
             }
         }

@@ -1,8 +1,9 @@
 //! What has to outlive the process, as records, and the trait that keeps them. No SQL here.
 //!
 //! A generation is written down before anything is done for it, and each create before it is sent; who writes those
-//! waits until they are on the disk. All that follows ([`Note`]s: task ids, ends) makes nobody wait: a note that is
-//! lost with the process can be found out again, since upstream knows it.
+//! waits until they are on the disk. What follows ([`Note`]s: task ids, ends) makes nobody wait: a note that is lost with
+//! the process can be found out again, since upstream knows it. Only what a client is told (a promise, an answer for
+//! its key) is waited for as well.
 
 use std::fmt;
 use std::future::Future;
@@ -64,7 +65,7 @@ pub struct Intent {
     pub begun_ms: i64,
 }
 
-/// Something to be kept that nobody waits for. Each may be written twice, and in any order with those of others.
+/// Something to be kept. Each may be written twice, and in any order with those of others.
 #[derive(Debug, Clone)]
 pub enum Note {
     /// A create was answered with a task.

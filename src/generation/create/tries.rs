@@ -19,6 +19,8 @@ const TRY_MAX: Duration = Duration::from_secs(10);
 const TRY_MIN: Duration = Duration::from_secs(1);
 /// How long an upstream that cannot even be reached is tried.
 const UNREACHABLE_PATIENCE: Duration = Duration::from_secs(5);
+/// Evolink knows the key, and another body with it.
+const IDEMPOTENCY_CONFLICT: &str = "idempotency_conflict";
 /// The first pause between tries; doubles each time.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
 /// The longest pause while a client waits, and after it was told.
@@ -97,12 +99,14 @@ impl Tries {
         Next::Again { pause, in_doubt: self.maybe_bought && spent >= self.patience }
     }
 
-    /// A refusal of the request itself also answers for the tries before it; one of the account does not.
+    /// A refusal of the request itself also answers for the tries before it. One of the account or its models tells of
+    /// this moment only, and a conflict of its key that it was taken.
     fn is_final(&self, error: &CallError) -> bool {
         match error {
-            CallError::Refused { refusal: Refusal::Account, .. }
+            CallError::Refused { refusal: Refusal::Account | Refusal::Model, .. }
             | CallError::Missing
             | CallError::TaskNotFound => !self.maybe_bought,
+            CallError::Refused { code, .. } if code == IDEMPOTENCY_CONFLICT => !self.maybe_bought,
             CallError::Refused { .. } => true,
             _ => false,
         }
@@ -233,12 +237,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_empty_account_does_not_end_a_create_in_doubt() {
-        let mut tries = Tries::new(PATIENCE, WINDOW);
-        assert_eq!(tries.after(&refused(Refusal::Account, 402)), Next::GiveUp);
-        let mut tries = Tries::new(PATIENCE, WINDOW);
-        assert!(matches!(tries.after(&CallError::Broken("cut".into())), Next::Again { .. }));
-        assert!(matches!(tries.after(&refused(Refusal::Account, 402)), Next::Again { .. }));
-        assert_eq!(tries.after(&refused(Refusal::BadRequest, 400)), Next::GiveUp);
+    async fn what_says_nothing_of_the_tries_before_does_not_end_a_create_in_doubt() {
+        let conflict = CallError::Refused {
+            refusal: Refusal::BadRequest,
+            status: 409,
+            code: IDEMPOTENCY_CONFLICT.to_owned(),
+            message: String::new(),
+        };
+        for error in [refused(Refusal::Account, 402), refused(Refusal::Model, 404), conflict] {
+            let mut tries = Tries::new(PATIENCE, WINDOW);
+            assert_eq!(tries.after(&error), Next::GiveUp, "{error}");
+            let mut tries = Tries::new(PATIENCE, WINDOW);
+            assert!(matches!(tries.after(&CallError::Broken("cut".into())), Next::Again { .. }));
+            assert!(matches!(tries.after(&error), Next::Again { .. }), "{error}");
+            assert_eq!(tries.fault(&error).code(), "upstream_outcome_unknown");
+            assert_eq!(tries.after(&refused(Refusal::BadRequest, 400)), Next::GiveUp);
+        }
     }
 }

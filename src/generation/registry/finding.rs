@@ -58,7 +58,7 @@ impl Registry {
                 self.orphan(&subject, owner, reuse).or_else(|| self.of_retry(&subject, owner, reuse))
             }
         }
-        .or_else(|| self.failed(&subject, owner, reuse).filter(|_| !reuse.only_if_cached)))
+        .or_else(|| if reuse.only_if_cached { None } else { self.failed(&subject, owner, reuse) }))
     }
 
     /// Whether the journal may know a generation that answers the request, and this does not.

@@ -170,6 +170,15 @@ async fn an_unfinished_generation_comes_back_as_it_was_left() {
 }
 
 #[tokio::test]
+async fn tasks_are_found_on_record_without_a_look_through_all_purchases() {
+    let EngineJournal(engine) = EngineJournal::new(Engine::in_memory().unwrap());
+    let explain = format!("EXPLAIN QUERY PLAN {}", read::ON_RECORD);
+    let way =
+        engine.write(move |db| Ok(db.query_row(&explain, ["[]"], |row| row.get::<_, String>("detail"))?));
+    assert!(way.await.unwrap().contains("purchases_task"));
+}
+
+#[tokio::test]
 async fn a_purchase_needs_its_generation_and_is_begun_once() {
     let journal = EngineJournal::new(Engine::in_memory().unwrap());
     assert!(matches!(journal.begin(purchase(1, 0)).await, Err(JournalError::Refused(_))));
