@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::House;
 use super::attempts;
-use super::create::create;
+use super::create::{Uncreated, create};
 use super::doubt;
 use super::model::{Generation, ImageResult, Phase, Timing};
 use super::purchase::{Left, Purchase};
@@ -174,10 +174,11 @@ async fn bought(
         (Err(Bought { purchase, id, since: purchase.begun, estimated: None }), reserved)
     } else {
         let (task, since) = match create(house, generation, purchase).await {
-            Err(fault) if fault.kind() == FaultKind::OutcomeUnknown => {
-                (doubt::outlast(house, generation, purchase, slot).await?, purchase.begun)
+            Ok(task) => (task, Instant::now()),
+            Err(Uncreated::NotBought(fault)) => return Err(fault),
+            Err(Uncreated::Unknown { refusal }) => {
+                (doubt::outlast(house, generation, purchase, slot, refusal).await?, purchase.begun)
             }
-            outcome => (outcome?, Instant::now()),
         };
         purchase.note_task(house, &task);
         let reserved = task.usage.reserved;
