@@ -132,16 +132,18 @@ impl Tries {
 
     /// What it comes to when this error ends the tries.
     pub(super) fn end(&self, error: &CallError) -> Uncreated {
-        match self.maybe_bought {
-            true => Uncreated::Unknown { refusal: self.is_final(error).then(|| create_fault(error)) },
-            false => Uncreated::NotBought(create_fault(error)),
+        if self.maybe_bought {
+            Uncreated::Unknown { refusal: self.is_final(error).then(|| create_fault(error)) }
+        } else {
+            Uncreated::NotBought(create_fault(error))
         }
     }
 
     pub(super) fn end_of_refused(&self, retry_after: Duration) -> Uncreated {
-        match self.maybe_bought {
-            true => Uncreated::Unknown { refusal: None },
-            false => Uncreated::NotBought(unavailable(Some(retry_after))),
+        if self.maybe_bought {
+            Uncreated::Unknown { refusal: None }
+        } else {
+            Uncreated::NotBought(unavailable(Some(retry_after)))
         }
     }
 }
