@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 pub use build::App;
 pub use policy::{PolicyError, policy};
@@ -20,16 +21,17 @@ pub use rows::{RowProblem, rows};
 
 use crate::config::{Loaded, Problems, Reload, Settings, needs_restart};
 use crate::evolink::ClientError;
+use crate::generation::Generations;
 use crate::generation::journal::JournalError;
 use crate::media::FetchBuildError;
 use crate::server::listener::{self, Limits, Shutdown};
-use crate::server::{Admin, ReloadDesk, ReloadOutcome, UpstreamView};
+use crate::server::{Admin, Gateway, ReloadDesk, ReloadOutcome, UpstreamView};
 use crate::store::OpenError;
 
 /// The last part of the drain time: whoever still waits is answered with a 503 that clients repeat elsewhere.
 const GIVE_UP_BEFORE_END: Duration = Duration::from_secs(5);
 
-/// Why a gateway could not start.
+/// Why a gateway could not start, or not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("cannot listen on {address} ({setting}): {error}")]
@@ -44,6 +46,8 @@ pub enum StartError {
     State(#[from] OpenError),
     #[error("what earlier runs left cannot be taken up: {0}")]
     Journal(#[from] JournalError),
+    #[error("a part of the gateway ended by itself, which is a bug")]
+    Broken,
 }
 
 /// The bound sockets of both listeners.
@@ -76,6 +80,8 @@ impl App {
     ) -> Result<(), StartError> {
         self.generations.recover().await?;
         let mut background = self.background;
+        // Apart: the gateway goes on as it is when a reload panics.
+        let mut watching = JoinSet::new();
         let mut reloads = ReloadDesk::default();
         if let Some((reload, loaded)) = reload {
             let mut reloading = Reloading {
@@ -88,7 +94,7 @@ impl App {
             let desk = reloads.clone();
             let begin = move || desk.begin();
             let apply = move |outcome| reloading.apply(outcome);
-            background.spawn(crate::config::watch(reload, loaded.files, begin, apply));
+            watching.spawn(crate::config::watch(reload, loaded.files, begin, apply));
         }
         let (balance, looks_per_second) = (self.balance, self.looks_per_second);
         let generations = self.generations.clone();
@@ -105,20 +111,7 @@ impl App {
         background.spawn(admin);
         let api = crate::server::api(Arc::clone(&self.gateway), self.cors_origins, shutdown.clone());
         let api = listener::serve(listeners.api, api, Limits::default(), shutdown.clone());
-        let ending = async {
-            shutdown.draining().await;
-            tracing::info!(
-                seconds = self.drain.as_secs(),
-                "draining: running answers are finished, new requests refused"
-            );
-            // They are refused from now on, as all requests.
-            self.generations.expect_no_callbacks();
-            tokio::time::sleep(self.drain.saturating_sub(GIVE_UP_BEFORE_END.min(self.drain / 2))).await;
-            self.gateway.give_up();
-            tokio::time::sleep(GIVE_UP_BEFORE_END.min(self.drain / 2)).await;
-            shutdown.kill();
-            std::future::pending::<()>().await;
-        };
+        let ending = end(&self.gateway, &self.generations, self.drain, &shutdown);
         let serving = async {
             api.await;
             if self.durable {
@@ -132,15 +125,48 @@ impl App {
                 () = shutdown.killed() => {}
             }
         };
-        tokio::select! {
-            () = serving => {}
-            () = ending => {}
-        }
+        let mut serving = std::pin::pin!(serving);
+        let outcome = tokio::select! {
+            () = &mut serving => Ok(()),
+            never = ending => never,
+            () = lost(&mut background) => {
+                self.gateway.give_up();
+                shutdown.drain();
+                // An elapsed time is the bound doing its work.
+                let _elapsed = timeout(GIVE_UP_BEFORE_END, &mut serving).await;
+                Err(StartError::Broken)
+            }
+        };
         admin_shutdown.kill();
-        stop(background).await;
+        tokio::join!(stop(background), stop(watching));
         tracing::info!("stopped");
-        Ok(())
+        outcome
     }
+}
+
+/// The drain, from its beginning to the cutting off of what is left then; the serving ends by it.
+async fn end<T>(gateway: &Gateway, generations: &Generations, drain: Duration, shutdown: &Shutdown) -> T {
+    shutdown.draining().await;
+    tracing::info!(seconds = drain.as_secs(), "draining: running answers are finished, new requests refused");
+    // They are refused from now on, as all requests.
+    generations.expect_no_callbacks();
+    let last = GIVE_UP_BEFORE_END.min(drain / 2);
+    tokio::time::sleep(drain.saturating_sub(last)).await;
+    gateway.give_up();
+    tokio::time::sleep(last).await;
+    shutdown.kill();
+    std::future::pending().await
+}
+
+/// Returns when a part that is to run as long as the gateway has ended all the same. Without the watcher nobody would
+/// have an answer, and without its bookkeeping no end would be written down: another process does better.
+async fn lost(background: &mut JoinSet<()>) {
+    let Some(ended) = background.join_next().await else { return std::future::pending().await };
+    let cause = ended.err().map(|error| error.to_string());
+    tracing::error!(
+        cause,
+        "a part of the gateway ended by itself: the process ends, and its next start goes on"
+    );
 }
 
 async fn stop(mut background: JoinSet<()>) {
@@ -150,8 +176,9 @@ async fn stop(mut background: JoinSet<()>) {
 
 /// What a reload changes in the running gateway.
 struct Reloading {
-    gateway: Arc<crate::server::Gateway>,
+    gateway: Arc<Gateway>,
     client: Arc<crate::evolink::Client>,
+    /// Those of the start: what needs a restart holds until then, however often others are loaded.
     settings: Settings,
     /// Where reloads are asked for, and their outcomes told.
     desk: ReloadDesk,
@@ -160,7 +187,7 @@ struct Reloading {
 impl Reloading {
     fn apply(&mut self, outcome: Result<Loaded, Problems>) {
         let outcome = match outcome {
-            Ok(loaded) => self.take(loaded),
+            Ok(loaded) => self.take(&loaded),
             Err(problems) => {
                 tracing::error!(%problems, "the changed configuration has problems; the old one stays in force");
                 Err(problems.to_string())
@@ -170,7 +197,7 @@ impl Reloading {
         self.desk.end(&outcome);
     }
 
-    fn take(&mut self, loaded: Loaded) -> ReloadOutcome {
+    fn take(&mut self, loaded: &Loaded) -> ReloadOutcome {
         let policy = policy(&loaded.settings).map_err(|error| {
             tracing::error!(%error, "the changed configuration cannot be used; the old one stays in force");
             error.to_string()
@@ -186,7 +213,9 @@ impl Reloading {
             tracing::warn!(%path, "this changed setting holds after a restart");
         }
         tracing::info!("the configuration was reloaded");
-        self.settings = loaded.settings;
         Ok(waiting)
     }
 }
+
+#[cfg(test)]
+mod tests;

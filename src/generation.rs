@@ -25,6 +25,7 @@ mod keeping;
 mod memory;
 mod model;
 mod one_image;
+mod options;
 mod overview;
 mod pictures;
 mod progress;
@@ -50,6 +51,7 @@ use tokio_util::task::TaskTracker;
 pub use health::Health;
 pub use keeping::Keeping;
 pub use model::{Finished, Generation, GenerationId, ImageResult, MadeImage, Owner, State, Timing};
+pub use options::{OnDisconnect, Options};
 pub use overview::{Filter, InDoubt, Overview, Place};
 pub use pictures::Delivered;
 pub use reuse::{Came, IdempotencyKey, Reuse, Sharing, Wish};
@@ -70,7 +72,7 @@ use claims::Claims;
 use gallery::Gallery;
 use health::Trials;
 use journal::{Journal, JournalError, Note, Wanted};
-use purchase::unwritten;
+use purchase::{in_patience, unwritten};
 use queue::Queue;
 use registry::{Found, Registry};
 use scribe::Scribe;
@@ -81,62 +83,6 @@ use watch::Watcher;
 const PUTS_LAST_MAX: Duration = Duration::from_secs(5);
 /// Longest wait, when the process ends, for the notes that are still to be written.
 const NOTES_LAST_MAX: Duration = Duration::from_secs(5);
-
-/// How generations behave (`evolink` and `generation` of the configuration).
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Tasks running upstream at once.
-    pub max_tasks: usize,
-    /// Longest wait for a place, until the generation's first image starts.
-    pub queue_timeout: Duration,
-    /// Longest a client waits on a create whose outcome is unknown.
-    pub create_patience: Duration,
-    /// How long a create is repeated with its key.
-    pub idempotency_window: Duration,
-    /// After this a task's waiters are told.
-    pub task_timeout: Duration,
-    /// How long a generation answers repetitions and is found by its id after its end, and how long one that does not
-    /// end is looked after.
-    pub replay: Duration,
-    /// Tasks bought at most for one image, when upstream fails.
-    pub attempts: u32,
-    /// So long after its admission a generation still buys an image again: a client waits no longer in silence.
-    pub retry_within: Duration,
-    /// Upstream honours a create's key. If not, a create that may have been taken is never repeated.
-    pub idempotent_creates: bool,
-    /// What becomes of a generation whose last client leaves before its end.
-    pub on_disconnect: OnDisconnect,
-    /// Where upstream calls back when a task ends: the gateway's own base URL. None: tasks are only looked at.
-    pub callback_base: Option<Arc<str>>,
-}
-
-impl Default for Options {
-    /// The configuration's defaults.
-    fn default() -> Self {
-        Self {
-            max_tasks: 32,
-            queue_timeout: Duration::from_mins(1),
-            create_patience: Duration::from_secs(20),
-            idempotency_window: Duration::from_hours(1),
-            task_timeout: Duration::from_mins(15),
-            replay: Duration::from_hours(24),
-            attempts: 3,
-            retry_within: Duration::from_secs(285),
-            idempotent_creates: true,
-            on_disconnect: OnDisconnect::Finish,
-            callback_base: None,
-        }
-    }
-}
-
-/// What becomes of a generation whose last client leaves before its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnDisconnect {
-    /// It is made and kept for the client's repetition.
-    Finish,
-    /// What is not bought is not bought, and upstream is asked to cancel the rest.
-    Cancel,
-}
 
 /// All generations of this gateway; cheap to clone.
 #[derive(Clone)]
@@ -250,8 +196,8 @@ impl Generations {
             let wanted = Wanted::Answer { team: Arc::clone(team), fingerprint: *fingerprint, key };
             recover::recall(&self.0, wanted).await.map_err(|error| unwritten().with_cause(error))?;
         }
-        let waiter = self.enter(wish).await?;
-        waiter.generation().admitted().await?;
+        let mut waiter = self.enter(wish).await?;
+        waiter.admitted().await?;
         Ok(waiter)
     }
 
@@ -274,7 +220,7 @@ impl Generations {
         if let Some(key) = reuse.idempotency_key.filter(|_| newly_named) {
             let note = Note::Named { generation: generation_id.clone(), team: owner.team, key };
             // What the client is told holds after a crash, too. An answer that costs nothing is given all the same.
-            if self.0.journal.note(Arc::from([note.clone()])).await.is_err() {
+            if in_patience(self.0.journal.note(Arc::from([note.clone()]))).await.is_err() {
                 self.0.scribe.note(note);
             }
         }

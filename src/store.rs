@@ -1,4 +1,4 @@
-//! State that outlives the process: the embedded database.
+//! State that outlives the process: the embedded database. And a journal that forgets, where nothing is to.
 //!
 //! Knows SQL and files, not what its rows mean to the rooms that own the traits it fulfils. Start with [`Engine`].
 
@@ -6,9 +6,11 @@ mod engine;
 mod failure;
 mod journal;
 mod ledger;
+mod memory;
 mod schema;
 mod usage;
 
 pub use engine::Engine;
 pub use failure::{OpenError, StoreError};
 pub use journal::EngineJournal;
+pub use memory::MemoryJournal;

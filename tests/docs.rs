@@ -7,6 +7,8 @@
     reason = "these helpers of tests fail as tests do"
 )]
 
+#[path = "docs/log.rs"]
+mod log;
 #[path = "docs/models.rs"]
 mod models;
 

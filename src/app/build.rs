@@ -12,12 +12,13 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::settings::{self, Batch, ImageStore, StateStore};
 use crate::evolink::{self, Client, Upstream};
+use crate::generation::journal::Journal;
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{self, Generations, Keeping, OnDisconnect};
 use crate::media::{Converter, FetchOptions, Fetcher, Guard, PictureStore, Spool};
 use crate::quota::Quota;
 use crate::server::{Balance, Gateway, Keepalive, Parts, ServerOptions};
-use crate::store::{Engine, EngineJournal, OpenError};
+use crate::store::{Engine, EngineJournal, MemoryJournal, OpenError};
 use crate::telemetry::Metrics;
 
 /// Pixels of the largest picture that is decoded to be converted: gpt-image-2's limit for inputs is far larger, but no
@@ -105,16 +106,14 @@ fn keeping(settings: &Settings, clock: &Clock, quota: Arc<Quota>) -> Result<Keep
             Some(PictureStore::new(settings.images.path.clone(), clock.clone()))
         }
     };
-    let journal = Arc::new(EngineJournal::new(open_state(settings)?));
+    let journal: Arc<dyn Journal> = match settings.state.store {
+        StateStore::Memory => Arc::new(MemoryJournal::default()),
+        // Redis is not there yet: its setting says so, and the embedded database stands in.
+        StateStore::Embedded | StateStore::Redis => {
+            Arc::new(EngineJournal::new(Engine::open(&settings.state.path)?))
+        }
+    };
     Ok(Keeping { journal, pictures, keep: settings.images.keep, quota })
-}
-
-/// The state's database. Redis is not there yet: its setting says so, and the embedded database stands in.
-fn open_state(settings: &Settings) -> Result<Engine, OpenError> {
-    match settings.state.store {
-        StateStore::Memory => Engine::in_memory(),
-        StateStore::Embedded | StateStore::Redis => Engine::open(&settings.state.path),
-    }
 }
 
 fn proxy(settings: &Settings) -> Option<String> {

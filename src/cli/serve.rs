@@ -25,7 +25,7 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// Exits with 0 after a drain, with 2 for a configuration with problems, with 1 when it cannot start.
+    /// Exits with 0 after a drain, with 2 for a configuration with problems, with 1 when it cannot start or go on.
     pub async fn run(self) -> ExitCode {
         let environment = Environment::of_process();
         let source = Source::choose(self.config, &environment);
@@ -44,6 +44,8 @@ impl Serve {
         }
         match serve(reload, loaded).await {
             Ok(()) => ExitCode::SUCCESS,
+            // It was told where it was found out.
+            Err(StartError::Broken) => ExitCode::FAILURE,
             Err(error) => {
                 tracing::error!(%error, "the gateway cannot start");
                 ExitCode::FAILURE

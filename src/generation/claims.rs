@@ -82,6 +82,17 @@ impl Claims {
 }
 
 impl Books {
+    fn settle(&mut self, purchase: &PurchaseId, task: &TaskId) {
+        self.note(task);
+        self.open.remove(purchase);
+    }
+
+    fn candidates(&self, purchase: &PurchaseId, mut listed: Vec<ListedTask>) -> Vec<ListedTask> {
+        let own = self.open.get(purchase);
+        listed.retain(|task| !self.tasks.contains(&task.id) && own.is_some_and(|own| own.explains(task)));
+        listed
+    }
+
     fn note(&mut self, task: &TaskId) {
         if self.tasks.insert(task.clone()) {
             self.oldest_first.push_back(task.clone());
@@ -109,9 +120,7 @@ impl Wanted {
 impl Claim {
     /// It has this task.
     pub(super) fn settle(&self, task: &TaskId) {
-        let mut books = self.claims.books();
-        books.note(task);
-        books.open.remove(&self.id);
+        self.claims.books().settle(&self.id, task);
     }
 
     /// No answer comes any more.
@@ -126,20 +135,18 @@ impl Claim {
     }
 
     /// Those of the listed tasks that can be its and that nobody here is known to have.
-    pub(super) fn candidates(&self, mut listed: Vec<ListedTask>) -> Vec<ListedTask> {
-        let books = self.claims.books();
-        let own = books.open.get(&self.id);
-        listed.retain(|task| !books.tasks.contains(&task.id) && own.is_some_and(|own| own.explains(task)));
-        listed
+    pub(super) fn candidates(&self, listed: Vec<ListedTask>) -> Vec<ListedTask> {
+        self.claims.books().candidates(&self.id, listed)
     }
 
     /// Judges the candidates of a whole list, of which no record tells whose they are. One is taken when no other
     /// purchase can have made any of them. Creates of one generation with the same bytes are each other's equals: any
     /// of their tasks is any one's, if there are no more tasks than creates.
     pub(super) fn judge(&self, candidates: Vec<ListedTask>) -> Finding {
-        let mut candidates = self.candidates(candidates);
+        // One look at the books: what is taken here is not free for another that judges at the same time.
+        let mut books = self.claims.books();
+        let mut candidates = books.candidates(&self.id, candidates);
         candidates.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
-        let books = self.claims.books();
         let (Some(first), Some(own)) = (candidates.first(), books.open.get(&self.id)) else {
             return Finding::Nothing;
         };
@@ -156,8 +163,7 @@ impl Claim {
             return Finding::Unclear(candidates.into_iter().map(|task| task.id).collect());
         }
         let task = first.id.clone();
-        drop(books);
-        self.settle(&task);
+        books.settle(&self.id, &task);
         Finding::Ours(task)
     }
 }

@@ -9,9 +9,19 @@ use super::model::Generation;
 use super::purchase::Purchase;
 use super::uploads::nobody_waits;
 use crate::evolink::breaker::{Admission, Reason, Report};
-use crate::evolink::{CallError, Refusal, Task, create_fault, unavailable};
+use crate::evolink::{CallError, Refusal, Task, unavailable};
 use crate::fault::Fault;
 use tries::{Next, Tries};
+
+/// Why a create has no task.
+#[derive(Debug)]
+pub(super) enum Uncreated {
+    /// Nothing was bought.
+    NotBought(Fault),
+    /// An earlier try may have been taken. `refusal`: what the last one was answered with, which proves nothing of those
+    /// before it: upstream may refuse before it looks at the key.
+    Unknown { refusal: Option<Fault> },
+}
 
 /// Creates the task of one image, which is written down already. One that an earlier process began is in doubt from
 /// the start. The breaker is asked before each try.
@@ -20,23 +30,23 @@ use tries::{Next, Tries};
 /// and the create goes on being asked within `idempotency_window`; not at all where upstream ignores its key.
 ///
 /// # Errors
-/// What Evolink's refusal means for the client; `UpstreamUnavailable` when nothing was bought;
-/// `OutcomeUnknown` when it may not be asked any more; `Overloaded` when it is not wanted any more.
+/// `NotBought` with what Evolink's refusal means for the client, `UpstreamUnavailable`, or `Overloaded` when it is not
+/// wanted any more; `Unknown` when it may not be asked any more, or upstream refuses a repetition.
 pub(super) async fn create(
     house: &House,
     generation: &Generation,
     purchase: &Purchase,
-) -> Result<Task, Fault> {
+) -> Result<Task, Uncreated> {
     let mut tries = Tries::of(purchase, &house.options);
     if tries.may_not_be_repeated() {
-        return Err(create_fault(&CallError::Timeout));
+        return Err(Uncreated::Unknown { refusal: None });
     }
     let key = &purchase.key;
     let mut doubt = None;
     loop {
-        let (next, fault) = match house.breaker.admit(Instant::now()) {
+        let (next, end) = match house.breaker.admit(Instant::now()) {
             Admission::Refused(refused) => {
-                (tries.refused(refused), tries.fault_of_refused(refused.retry_after))
+                (tries.refused(refused), tries.end_of_refused(refused.retry_after))
             }
             Admission::Admitted(permit) => {
                 let outcome = house.upstream.create(key, purchase.body.clone(), tries.time_for_one()).await;
@@ -53,16 +63,16 @@ pub(super) async fn create(
                 {
                     tracing::error!(%generation_id, %error, "evolink refuses the account or its key");
                 }
-                (next, tries.fault(&error))
+                (next, tries.end(&error))
             }
         };
-        let Next::Again { pause, in_doubt } = next else { return Err(fault) };
+        let Next::Again { pause, in_doubt } = next else { return Err(end) };
         if in_doubt && doubt.is_none() {
             doubt = Some(generation.doubt(&house.metrics, purchase));
         }
         tokio::time::sleep(pause).await;
         if !tries.maybe_bought() && generation.audience.is_cancelled() {
-            return Err(nobody_waits());
+            return Err(Uncreated::NotBought(nobody_waits()));
         }
     }
 }

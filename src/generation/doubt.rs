@@ -19,23 +19,30 @@ use crate::telemetry::{GaugeGuard, Metrics};
 /// However old a create of an earlier process is, this long it is looked for: after a long standstill too.
 const LAST_LOOKS: Duration = Duration::from_mins(1);
 
-/// Looks for the create's task in upstream's list until `generation.replay` is over. After `create_patience` the
+/// Looks for the create's task in upstream's list until `generation.replay` is over; where its last try was refused,
+/// only until the list shows that no earlier one was taken. After `create_patience` the
 /// generation is in doubt, in this process and the next ones, and a task that may never come holds no place.
 ///
 /// # Errors
-/// `OutcomeUnknown` when it is given up.
+/// `refusal` once that is sure; `OutcomeUnknown` when it is given up.
 pub(super) async fn outlast(
     house: &House,
     generation: &Generation,
     purchase: &Purchase,
     slot: &mut Option<Slot>,
+    refusal: Option<Fault>,
 ) -> Result<Task, Fault> {
     purchase.claim.unanswered(last_sent_ms(house, purchase));
-    let finding = reconcile::find(house, generation, purchase);
+    let until_sure = refusal.is_some();
+    let unknown = || create_fault(&CallError::Timeout);
+    let finding = async {
+        let found = reconcile::find(house, generation, purchase, until_sure).await;
+        found.ok_or_else(|| refusal.unwrap_or_else(unknown))
+    };
     tokio::pin!(finding);
     let patience = house.options.create_patience.saturating_sub(purchase.age());
-    if let Ok(task) = timeout(patience, &mut finding).await {
-        return Ok(task);
+    if let Ok(found) = timeout(patience, &mut finding).await {
+        return found;
     }
     slot.take();
     let _doubt = generation.doubt(&house.metrics, purchase);
@@ -45,11 +52,11 @@ pub(super) async fn outlast(
     tracing::error!(%generation_id, image, key, model, sent, "a create is in doubt and may not be repeated: look for its task at Evolink by time and prompt");
     let least = if purchase.taken_up { LAST_LOOKS } else { Duration::ZERO };
     let left = house.options.replay.saturating_sub(purchase.age()).max(least);
-    if let Ok(task) = timeout(left, finding).await {
-        return Ok(task);
+    if let Ok(found) = timeout(left, finding).await {
+        return found;
     }
     tracing::error!(%generation_id, image, key, model, sent, "a create in doubt is given up: Evolink may have charged for it");
-    Err(create_fault(&CallError::Timeout))
+    Err(unknown())
 }
 
 /// When it can have been sent for the last time. An earlier process, which cannot be asked, ended its tries by itself

@@ -135,7 +135,8 @@ impl Gallery {
 
     async fn put(&self, pictures: &Pictures, index: u8, picture: Picture) -> Result<(), StoreFault> {
         let Some(disk) = &self.disk else { return Ok(()) };
-        let stored = disk.store().put(picture).await.inspect_err(|error| disk.report(error))?;
+        let bytes = picture.bytes().len();
+        let stored = disk.store().put(picture).await.inspect_err(|error| disk.report(error, bytes))?;
         pictures.note_stored(index, stored);
         let generation = pictures.generation().clone();
         self.scribe.note(Note::Stored { generation, image: index, picture: stored });

@@ -1,9 +1,11 @@
 //! What has to outlive the process, as records, and the trait that keeps them. No SQL here.
 //!
 //! A generation is written down before anything is done for it, and each create before it is sent; who writes those
-//! waits until they are on the disk. All that follows ([`Note`]s: task ids, ends) makes nobody wait: a note that is
-//! lost with the process can be found out again, since upstream knows it.
+//! waits until they are on the disk. What follows ([`Note`]s: task ids, ends) makes nobody wait: a note that is lost with
+//! the process can be found out again, since upstream knows it. Only what a client is told (a promise, an answer for
+//! its key) is waited for as well.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -71,15 +73,14 @@ pub struct Intent {
     pub begun_ms: i64,
 }
 
-/// Something to be kept that nobody waits for. Each may be written twice, and in any order with those of others.
+/// Something to be kept. Each may be written twice, and in any order with those of others.
 #[derive(Debug, Clone)]
 pub enum Note {
     /// A create was answered with a task.
     Task { purchase: PurchaseId, task: TaskId, reserved: Option<Credits> },
     /// How an image ended.
     Ended { purchase: PurchaseId, result: ImageResult },
-    /// The whole generation's end. `created` is the answer's, in seconds.
-    /// Its holds are settled.
+    /// The whole generation's end; its holds are settled. `created` is the answer's, in seconds.
     Finished {
         generation: GenerationId,
         created: i64,
@@ -106,6 +107,27 @@ pub enum Note {
     Uploaded { generation: GenerationId, upload: StoredUpload },
     /// It lies there no longer.
     FileGone { file: FileId },
+}
+
+/// What it is about, for the log: links, callers' texts and keys are in none.
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, generation) = match self {
+            Self::Task { purchase, task, .. } => return write!(f, "task {task} of {}", purchase.generation),
+            Self::FileGone { file } => return write!(f, "file {file} deleted"),
+            Self::Ended { purchase, .. } => ("an image's end", &purchase.generation),
+            Self::Finished { generation, .. } => ("the end", generation),
+            Self::Promised { generation } => ("the promise", generation),
+            Self::Stored { generation, .. } => ("a stored picture", generation),
+            Self::Named { generation, .. } => ("another idempotency key", generation),
+            Self::Withdrawn { generation } => ("the withdrawal", generation),
+            Self::Dropped { generation } => ("the dropping", generation),
+            Self::Uploaded { generation, .. } => ("an upload", generation),
+            Self::Raised { generation, .. } => ("a raised hold", generation),
+            Self::Counted(_) => return f.write_str("daily figures"),
+        };
+        write!(f, "{what} of {generation}")
+    }
 }
 
 /// A picture at Evolink's files API.
@@ -218,4 +240,31 @@ pub trait Journal: Send + Sync + 'static {
     /// Removes at most `limit` generations that ended before `ended_before_ms`, and what is known of files that
     /// expired before `now_ms`. Tells how many generations went.
     fn sweep(&self, ended_before_ms: i64, now_ms: i64, limit: usize) -> JournalFuture<'_, usize>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_note_is_about_is_told_without_links_texts_and_keys() {
+        let generation = GenerationId::kept("gen_1".into());
+        let (content, url) = (ContentHash::of(b"x"), "https://secret.example/up".to_owned());
+        let link = "https://secret.example/a.png".to_owned();
+        let task = TaskId::new("task-unified-1-a");
+        let made = super::super::model::MadeImage { task: task.clone(), link, credits: Credits::ZERO };
+        let key = IdempotencyKey::new("secret key").unwrap();
+        let upload = StoredUpload { content, file: None, url, expires_ms: 0 };
+        let purchase = PurchaseId { generation: generation.clone(), image: 0, attempt: 0 };
+        for note in [
+            Note::Task { purchase: purchase.clone(), task, reserved: None },
+            Note::Ended { purchase, result: Ok(made) },
+            Note::Raised { generation: generation.clone(), spent: Spent::default(), micro_credits_per_usd: 1 },
+            Note::Named { generation: generation.clone(), team: "a".into(), key },
+            Note::Uploaded { generation, upload },
+        ] {
+            let told = note.to_string();
+            assert!(told.contains("gen_1") && !told.contains("secret"), "{told}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::House;
 use super::attempts;
-use super::create::create;
+use super::create::{Uncreated, create};
 use super::doubt;
 use super::model::{Generation, ImageResult, Phase, Timing};
 use super::purchase::{Left, Purchase};
@@ -23,6 +23,9 @@ use told::{into_image, tells_its_end};
 
 /// However old a task is, this long it is looked at before it is given up: after a long standstill it has ended.
 const LAST_LOOKS: Duration = Duration::from_mins(1);
+/// After a start so long a task is looked at before its waiters are told that it takes too long: while the gateway stood
+/// still it may have ended, and who is told so buys another.
+const FIRST_LOOKS: Duration = Duration::from_secs(10);
 
 /// An image to be had.
 pub(super) struct Order {
@@ -171,10 +174,11 @@ async fn bought(
         (Err(Bought { purchase, id, since: purchase.begun, estimated: None }), reserved)
     } else {
         let (task, since) = match create(house, generation, purchase).await {
-            Err(fault) if fault.kind() == FaultKind::OutcomeUnknown => {
-                (doubt::outlast(house, generation, purchase, slot).await?, purchase.begun)
+            Ok(task) => (task, Instant::now()),
+            Err(Uncreated::NotBought(fault)) => return Err(fault),
+            Err(Uncreated::Unknown { refusal }) => {
+                (doubt::outlast(house, generation, purchase, slot, refusal).await?, purchase.begun)
             }
-            outcome => (outcome?, Instant::now()),
         };
         purchase.note_task(house, &task);
         let reserved = task.usage.reserved;
@@ -227,7 +231,9 @@ async fn end_of(
     let patience = plan.task_timeout.unwrap_or(house.options.task_timeout);
     let ended = house.watcher.ended(watched);
     tokio::pin!(ended);
-    let in_time = tokio::time::timeout(patience.saturating_sub(since.elapsed()), &mut ended).await;
+    let least = if purchase.taken_up { FIRST_LOOKS } else { Duration::ZERO };
+    let left = patience.saturating_sub(since.elapsed()).max(least);
+    let in_time = tokio::time::timeout(left, &mut ended).await;
     let ended = if let Ok(ended) = in_time {
         ended
     } else {

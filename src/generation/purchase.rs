@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::House;
 use super::claims::{Claim, Wanted};
-use super::journal::{Intent, Note, PurchaseId, StoredPurchase};
+use super::journal::{Intent, JournalError, JournalFuture, Note, PurchaseId, StoredPurchase};
 use super::model::{Generation, ImageResult};
 use super::watch::Expected;
 use crate::evolink::{CallbackToken, CreateBody, Task, TaskId, UpstreamKey, with_callback, without_callback};
 use crate::fault::{Fault, FaultKind};
 use crate::money::Credits;
+
+/// Longest a client waits for the journal: a disk that hangs keeps nobody beyond it.
+pub(super) const JOURNAL_PATIENCE: Duration = Duration::from_secs(30);
 
 /// One create, begun.
 #[derive(Debug)]
@@ -162,6 +165,12 @@ fn open(generation: &Generation, stored: &StoredPurchase) -> (PurchaseId, Wanted
 fn wanted(generation: &Generation, begun_ms: i64, body: &CreateBody) -> Wanted {
     let body = without_callback(body);
     Wanted { model: generation.plan().task.model.clone(), begun_ms, body, unanswered_by_ms: None }
+}
+
+/// What the journal says, if it does so while a client may still wait for it. What it writes later holds all the same.
+pub(super) async fn in_patience<T>(asked: JournalFuture<'_, T>) -> Result<T, JournalError> {
+    let said = timeout(JOURNAL_PATIENCE, asked).await;
+    said.unwrap_or_else(|_elapsed| Err(JournalError::Failing("it does not answer".to_owned())))
 }
 
 /// What cannot be written down is not bought.

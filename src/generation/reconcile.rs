@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rand::RngExt as _;
+use tokio::time::Instant;
 
 use super::House;
 use super::claims::Finding;
@@ -14,23 +15,35 @@ use crate::evolink::{CallError, ListedTask, Task, TaskId, TaskStatus, TaskUsage}
 /// The first pause between looks; doubles each time.
 const PAUSE_FIRST: Duration = Duration::from_secs(2);
 const PAUSE_MAX: Duration = Duration::from_mins(5);
+/// While only the list's catching up is waited for.
+const PAUSE_MAX_UNTIL_SURE: Duration = Duration::from_secs(20);
 /// The list has caught up with a create that was last sent so long ago.
 const CAUGHT_UP: Duration = Duration::from_mins(1);
 
-/// Looks at the list again and again, until it has a task that can only be this create's.
-pub(super) async fn find(house: &House, generation: &Generation, purchase: &Purchase) -> Task {
+/// Looks at the list again and again, until it has a task that can only be this create's. `until_sure`: or until it has
+/// caught up with the last try and has none, which is then none.
+pub(super) async fn find(
+    house: &House,
+    generation: &Generation,
+    purchase: &Purchase,
+    until_sure: bool,
+) -> Option<Task> {
+    let began = Instant::now();
     let mut said = Said::default();
     let mut pause = PAUSE_FIRST;
     loop {
         let jitter = rand::rng().random_range(0.75..1.0);
         tokio::time::sleep(pause.mul_f64(jitter)).await;
-        pause = (pause * 2).min(PAUSE_MAX);
+        pause = (pause * 2).min(if until_sure { PAUSE_MAX_UNTIL_SURE } else { PAUSE_MAX });
+        // As it was before the look.
+        let caught_up = began.elapsed() >= CAUGHT_UP;
         match look(house, purchase).await {
             Ok(Finding::Ours(task_id)) => {
                 let (generation_id, key) = (generation.id(), purchase.key.as_str());
                 tracing::info!(%generation_id, key, %task_id, "a create in doubt has its task: evolink's list has just one that it can have made");
-                return found(task_id);
+                return Some(found(task_id));
             }
+            Ok(Finding::Nothing) if until_sure && caught_up => return None,
             Ok(finding) => said.tell(generation, purchase, &finding),
             Err(error) => said.tell_failure(generation, &error),
         }

@@ -9,7 +9,7 @@ use super::booking::Booking;
 use super::journal::{Admission, Journal, JournalError, Note, Past, Unfinished, Wanted};
 use super::model::{Finished, Generation, GenerationId, Phase, Timing};
 use super::one_image::Step;
-use super::purchase::{Left, leave_open};
+use super::purchase::{Left, in_patience, leave_open};
 use super::reuse::IdempotencyKey;
 use super::run::{self, Start};
 use crate::clock::Clock;
@@ -110,12 +110,13 @@ fn note_stored(generation: &Generation, pictures: Vec<(u8, StoredPicture)>) {
     }
 }
 
-/// Takes back from the journal what was forgotten for room. What was not delivered is never forgotten.
+/// Takes back from the journal what was forgotten for room. It counts as delivered: of what was not, only a start with
+/// more ends than there is room for forgets any.
 ///
 /// # Errors
 /// The journal cannot be read.
 pub(super) async fn recall(house: &House, wanted: Wanted) -> Result<(), JournalError> {
-    for past in house.journal.recall(wanted, still_answering_since(house)).await? {
+    for past in in_patience(house.journal.recall(wanted, still_answering_since(house))).await? {
         let audience = Audience::recalled(past.promised);
         let Ended { generation, age, names, .. } = ended(house, past, audience);
         house.registry.lock().unwrap_or_else(PoisonError::into_inner).recall(generation, age, names);

@@ -185,7 +185,7 @@ impl Registry {
         let spent = audience.is_delivered()
             || audience.is_claimed()
             || audience.is_given_up()
-            || !finished.answers_a_repetition();
+            || !generation.is_answer(&finished);
         if audience.is_awaited() || !spent {
             return;
         }

@@ -130,6 +130,12 @@ impl Generation {
         self.spoilt.store(true, Ordering::Relaxed);
     }
 
+    /// It has ended, and a repetition gets that end. A failure that was asked for here (what nobody wanted any more was
+    /// cancelled) is nobody's answer.
+    pub(super) fn is_answer(&self, finished: &Finished) -> bool {
+        finished.answers_a_repetition() && !(finished.failure().is_some() && self.audience.is_cancelled())
+    }
+
     pub(super) fn is_spoilt(&self) -> bool {
         self.spoilt.load(Ordering::Relaxed)
     }
@@ -143,15 +149,15 @@ impl Finished {
 
     /// The client's own doing or upstream's last word: asking again would give the same.
     pub(super) fn is_final_failure(&self) -> bool {
-        self.failure().is_some_and(|fault| match fault.kind() {
-            FaultKind::TaskFailed => fault.code() != "request_cancelled",
-            kind => matches!(
-                kind,
-                FaultKind::Moderation
+        self.failure().is_some_and(|fault| {
+            matches!(
+                fault.kind(),
+                FaultKind::TaskFailed
+                    | FaultKind::Moderation
                     | FaultKind::InvalidValue
                     | FaultKind::InvalidImage
                     | FaultKind::TooLarge
-            ),
+            )
         })
     }
 
@@ -198,7 +204,5 @@ mod tests {
             );
             assert_eq!(ended(Fault::new(kind, "no")).is_final_failure(), last_word, "{kind:?}");
         }
-        let cancelled = ended(Fault::new(FaultKind::TaskFailed, "no").with_code("request_cancelled"));
-        assert!(!cancelled.is_final_failure() && !cancelled.answers_a_repetition());
     }
 }

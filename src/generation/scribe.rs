@@ -43,7 +43,7 @@ impl Scribe {
         // What is lost here is found out again after a restart, from upstream.
         if let Err(mpsc::error::TrySendError::Full(Entry::Note(note))) = self.desk.try_send(Entry::Note(note))
         {
-            tracing::error!(?note, "too many notes wait for the failing journal; one is dropped");
+            tracing::error!(%note, "too many notes wait for the failing journal; one is dropped");
         }
     }
 
@@ -80,7 +80,7 @@ async fn write_batch(journal: &dyn Journal, batch: &Arc<[Note]>) {
         // One of them is refused: the others are not to be lost with it.
         for note in batch.iter() {
             if let Err(error) = write(journal, &Arc::from([note.clone()])).await {
-                tracing::error!(?note, %error, "a note is not kept");
+                tracing::error!(%note, %error, "a note is not kept");
             }
         }
     }

@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, PoisonError};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::audience::{Leaving, Withdrawal};
 use super::journal::Note;
 use super::model::{Finished, Generation, Phase};
 use super::pictures::Delivered;
-use super::purchase::unwritten;
+use super::purchase::{JOURNAL_PATIENCE, in_patience, unwritten};
 use super::reuse::Came;
 use super::{House, OnDisconnect};
 use crate::fault::{Fault, FaultKind};
@@ -48,6 +48,18 @@ impl Waiter {
     /// True when this request was not the first for its generation.
     pub fn joined(&self) -> bool {
         self.came != Came::First
+    }
+
+    /// Waits until the generation is written down.
+    ///
+    /// # Errors
+    /// Why it was refused; `Overloaded` when the journal takes too long, which leaves the generation to a repetition.
+    pub(super) async fn admitted(&mut self) -> Result<(), Fault> {
+        let admitted = timeout(JOURNAL_PATIENCE, self.generation.admitted()).await;
+        admitted.unwrap_or_else(|_elapsed| {
+            self.told();
+            Err(unwritten())
+        })
     }
 
     /// Waits for the end.
@@ -128,7 +140,8 @@ impl Waiter {
     pub async fn promise(mut self, kept: impl Send + 'static) -> Result<(), Fault> {
         self.told();
         let note = Note::Promised { generation: self.generation.id().clone() };
-        self.house.journal.note(Arc::from([note])).await.map_err(|error| unwritten().with_cause(error))?;
+        let noted = in_patience(self.house.journal.note(Arc::from([note]))).await;
+        noted.map_err(|error| unwritten().with_cause(error))?;
         self.generation.audience.promise();
         let mut phases = self.generation.subscribe();
         self.house.tasks.spawn(async move {

@@ -139,10 +139,10 @@ impl PictureStore {
         self.run(&self.jobs, ANSWER_MAX, move |files| files.contains(place)).await
     }
 
-    /// Whether a picture could be put now, found out by writing and removing a file of 1 MiB: for asking *before*
-    /// pictures are bought.
-    pub async fn trial(&self) -> Result<(), StoreFault> {
-        self.run(&self.jobs, ANSWER_MAX, Files::trial).await
+    /// Whether a picture of so many bytes could be put now, found out by writing and removing a file of that length, of
+    /// 1 MiB at least: for asking *before* pictures are bought.
+    pub async fn trial(&self, bytes: usize) -> Result<(), StoreFault> {
+        self.run(&self.jobs, ANSWER_MAX, move |files| files.trial(bytes)).await
     }
 
     /// Whether there is room and leave to write, asked of the system without writing: cheap enough to be asked often.

@@ -111,6 +111,11 @@ async fn hand_over(
     link: &str,
 ) -> Result<Handed, Fault> {
     if plan.delivery == Delivery::Url {
+        if link.is_empty() {
+            let message =
+                "The picture was made, but upstream gave no link to it. Ask with response_format b64_json.";
+            return Err(Fault::new(FaultKind::ResultUnavailable, message));
+        }
         let content = Content::Url(link.to_owned());
         return Ok(Handed { content, pixels: picture.pixels(), format: picture.format() });
     }

@@ -148,6 +148,7 @@ async fn begin(
     limits: CallerLimits,
 ) -> Result<Wait, Fault> {
     let Visit { gateway, trail, caller, .. } = visit;
+    let cache = if plan.delivery == Delivery::Url { cache.of_links() } else { cache };
     let team = &caller.team().name;
     let price = gateway.quota.check(&limits, &plan)?;
     let place = gateway.waiting_room.enter(team)?;

@@ -60,7 +60,7 @@ impl Engine {
             .map_err(|error| OpenError::Folder { path: folder.to_path_buf(), error })
     }
 
-    /// A database that ends with the process (`state.store: memory`).
+    /// A database that ends with the process: for tests, whose paused time does not wait for other threads.
     pub fn in_memory() -> Result<Self, OpenError> {
         let path = PathBuf::from(":memory:");
         let database = |error| OpenError::Database { path: path.clone(), error };
@@ -245,8 +245,13 @@ impl Writer {
         sql("BEGIN IMMEDIATE")?;
         for job in group {
             let kept = sql("SAVEPOINT job").and_then(|()| job.run(&self.connection));
-            if kept.is_err() && !self.connection.is_autocommit() {
-                // A full disk may have rolled back everything by itself; the commit below then fails, as it must.
+            if self.connection.is_autocommit() {
+                // A full disk has rolled back everything by itself. Another savepoint would begin a transaction of its
+                // own and keep what its caller is told is lost.
+                let reason = kept.err().map_or_else(|| "rolled back".to_owned(), |error| error.to_string());
+                return Err(StoreError::Unwritable(reason));
+            }
+            if kept.is_err() {
                 let _ = sql("ROLLBACK TO job");
             }
             let _ = sql("RELEASE job");

@@ -258,6 +258,8 @@ async fn a_reload_is_asked_for_and_tells_what_came_of_it() {
     let teams = |token: &str| house.at_admin(Method::GET, "/admin/v1/teams").bearer_auth(token.to_owned());
     house.send(teams("the-first-token")).await.is_error(401, INVALID, "invalid_api_key", false);
     assert_eq!(house.send(teams(TOKEN)).await.is_ok().json()["data"].as_array().unwrap().len(), 1);
+    // What waits for a restart still does after another load.
+    assert_eq!(house.reloaded().await.json(), json!({"reloaded": true, "needs_restart": ["server.drain"]}));
     write(&|config| {
         config["server"]["admin_token"] = TOKEN.into();
         config["evolink"]["max_tasks"] = 0.into();

@@ -7,10 +7,9 @@ use tokio::time::Instant;
 
 use super::super::Options;
 use super::super::purchase::Purchase;
-use super::Reason;
+use super::{Reason, Uncreated};
 use crate::evolink::breaker::Refused;
 use crate::evolink::{CallError, Proof, Refusal, create_fault, unavailable};
-use crate::fault::Fault;
 
 /// Longest wait for the answer to one try.
 const TRY_MAX: Duration = Duration::from_secs(10);
@@ -19,6 +18,8 @@ const TRY_MAX: Duration = Duration::from_secs(10);
 const TRY_MIN: Duration = Duration::from_secs(1);
 /// How long an upstream that cannot even be reached is tried.
 const UNREACHABLE_PATIENCE: Duration = Duration::from_secs(5);
+/// Evolink knows the key, and another body with it.
+const IDEMPOTENCY_CONFLICT: &str = "idempotency_conflict";
 /// The first pause between tries; doubles each time.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
 /// The longest pause while a client waits, and after it was told.
@@ -97,12 +98,14 @@ impl Tries {
         Next::Again { pause, in_doubt: self.maybe_bought && spent >= self.patience }
     }
 
-    /// A refusal of the request itself also answers for the tries before it; one of the account does not.
+    /// A refusal of the request itself: asking again would bring the same. One of the account or its models tells of
+    /// this moment only, and a conflict of its key that it was taken.
     fn is_final(&self, error: &CallError) -> bool {
         match error {
-            CallError::Refused { refusal: Refusal::Account, .. }
+            CallError::Refused { refusal: Refusal::Account | Refusal::Model, .. }
             | CallError::Missing
             | CallError::TaskNotFound => !self.maybe_bought,
+            CallError::Refused { code, .. } if code == IDEMPOTENCY_CONFLICT => !self.maybe_bought,
             CallError::Refused { .. } => true,
             _ => false,
         }
@@ -127,23 +130,28 @@ impl Tries {
         pause.mul_f64(random.random_range(0.75..1.0))
     }
 
-    pub(super) fn fault(&self, error: &CallError) -> Fault {
-        match error.proof() {
-            Proof::NotBought if self.maybe_bought && !self.is_final(error) => {
-                create_fault(&CallError::Timeout)
-            }
-            _ => create_fault(error),
+    /// What it comes to when this error ends the tries.
+    pub(super) fn end(&self, error: &CallError) -> Uncreated {
+        if self.maybe_bought {
+            Uncreated::Unknown { refusal: self.is_final(error).then(|| create_fault(error)) }
+        } else {
+            Uncreated::NotBought(create_fault(error))
         }
     }
 
-    pub(super) fn fault_of_refused(&self, retry_after: Duration) -> Fault {
-        if self.maybe_bought { create_fault(&CallError::Timeout) } else { unavailable(Some(retry_after)) }
+    pub(super) fn end_of_refused(&self, retry_after: Duration) -> Uncreated {
+        if self.maybe_bought {
+            Uncreated::Unknown { refusal: None }
+        } else {
+            Uncreated::NotBought(unavailable(Some(retry_after)))
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Fault;
 
     const PATIENCE: Duration = Duration::from_secs(20);
     const WINDOW: Duration = Duration::from_hours(1);
@@ -151,6 +159,13 @@ mod tests {
     impl Tries {
         fn new(patience: Duration, window: Duration) -> Self {
             Self { began: Instant::now(), patience, window, count: 0, maybe_bought: false }
+        }
+    }
+
+    fn fault(end: Uncreated) -> Fault {
+        match end {
+            Uncreated::NotBought(fault) => fault,
+            Uncreated::Unknown { refusal } => refusal.unwrap_or_else(|| create_fault(&CallError::Timeout)),
         }
     }
 
@@ -171,7 +186,7 @@ mod tests {
         let doubtful_from = doubtful_from.unwrap();
         assert!(doubtful_from >= PATIENCE && doubtful_from < PATIENCE + PAUSE_MAX, "{doubtful_from:?}");
         assert!(tries.began.elapsed() > WINDOW.checked_sub(PAUSE_MAX_IN_DOUBT).unwrap());
-        assert_eq!(tries.fault(&CallError::Timeout).code(), "upstream_outcome_unknown");
+        assert_eq!(fault(tries.end(&CallError::Timeout)).code(), "upstream_outcome_unknown");
     }
 
     #[tokio::test(start_paused = true)]
@@ -183,7 +198,7 @@ mod tests {
             tokio::time::sleep(pause).await;
         }
         assert!(tries.began.elapsed() <= UNREACHABLE_PATIENCE && tries.count > 2);
-        assert_eq!(tries.fault(&error).code(), "upstream_unavailable");
+        assert_eq!(fault(tries.end(&error)).code(), "upstream_unavailable");
     }
 
     #[tokio::test(start_paused = true)]
@@ -191,7 +206,7 @@ mod tests {
         let mut tries = Tries::new(PATIENCE, WINDOW);
         let error = CallError::Busy { retry_after: Some(Duration::from_secs(30)) };
         assert_eq!(tries.after(&error), Next::GiveUp);
-        let fault = tries.fault(&error);
+        let fault = fault(tries.end(&error));
         assert_eq!((fault.status(), fault.retry_after_seconds()), (503, Some(30)));
     }
 
@@ -205,12 +220,12 @@ mod tests {
             assert_eq!(never_sent.refused(refused(reason, 19)), again(19, false));
             assert_eq!(never_sent.refused(refused(reason, 20)), Next::GiveUp);
         }
-        let fault = never_sent.fault_of_refused(Duration::from_secs(7));
-        assert_eq!((fault.status(), fault.retry_after_seconds()), (503, Some(7)));
+        let told = fault(never_sent.end_of_refused(Duration::from_secs(7)));
+        assert_eq!((told.status(), told.retry_after_seconds()), (503, Some(7)));
         let doubtful = Tries { maybe_bought: true, ..Tries::new(PATIENCE, WINDOW) };
         assert_eq!(doubtful.refused(refused(Reason::Open, 19)), again(19, false));
         assert_eq!(doubtful.refused(refused(Reason::Open, 60)), again(60, true));
-        assert_eq!(doubtful.fault_of_refused(Duration::ZERO).code(), "upstream_outcome_unknown");
+        assert_eq!(fault(doubtful.end_of_refused(Duration::ZERO)).code(), "upstream_outcome_unknown");
     }
 
     #[tokio::test(start_paused = true)]
@@ -221,7 +236,7 @@ mod tests {
         assert!(!tries.may_not_be_repeated());
         assert_eq!(tries.after(&CallError::Timeout), Next::GiveUp);
         assert!(tries.may_not_be_repeated());
-        assert_eq!(tries.fault(&CallError::Timeout).code(), "upstream_outcome_unknown");
+        assert_eq!(fault(tries.end(&CallError::Timeout)).code(), "upstream_outcome_unknown");
     }
 
     #[tokio::test(start_paused = true)]
@@ -233,12 +248,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_empty_account_does_not_end_a_create_in_doubt() {
-        let mut tries = Tries::new(PATIENCE, WINDOW);
-        assert_eq!(tries.after(&refused(Refusal::Account, 402)), Next::GiveUp);
-        let mut tries = Tries::new(PATIENCE, WINDOW);
-        assert!(matches!(tries.after(&CallError::Broken("cut".into())), Next::Again { .. }));
-        assert!(matches!(tries.after(&refused(Refusal::Account, 402)), Next::Again { .. }));
-        assert_eq!(tries.after(&refused(Refusal::BadRequest, 400)), Next::GiveUp);
+    async fn what_says_nothing_of_the_tries_before_does_not_end_a_create_in_doubt() {
+        let conflict = CallError::Refused {
+            refusal: Refusal::BadRequest,
+            status: 409,
+            code: IDEMPOTENCY_CONFLICT.to_owned(),
+            message: String::new(),
+        };
+        for error in [refused(Refusal::Account, 402), refused(Refusal::Model, 404), conflict] {
+            let mut tries = Tries::new(PATIENCE, WINDOW);
+            assert_eq!(tries.after(&error), Next::GiveUp, "{error}");
+            let mut tries = Tries::new(PATIENCE, WINDOW);
+            assert!(matches!(tries.after(&CallError::Broken("cut".into())), Next::Again { .. }));
+            assert!(matches!(tries.after(&error), Next::Again { .. }), "{error}");
+            assert_eq!(fault(tries.end(&error)).code(), "upstream_outcome_unknown");
+            assert_eq!(tries.after(&refused(Refusal::BadRequest, 400)), Next::GiveUp);
+        }
     }
 }

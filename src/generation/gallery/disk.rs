@@ -1,6 +1,7 @@
 //! The picture store's disk: whether it takes pictures, and since when not.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
@@ -20,11 +21,18 @@ pub(super) struct Disk {
     trouble: watch::Sender<Option<Arc<str>>>,
     /// The last look at its room. One looks, the others wait for the answer.
     looked: Mutex<Option<Instant>>,
+    /// Bytes of the largest picture for which there was no room.
+    wanted: AtomicUsize,
 }
 
 impl Disk {
     pub(super) fn new(store: PictureStore) -> Self {
-        Self { store, trouble: watch::Sender::new(None), looked: Mutex::new(None) }
+        Self {
+            store,
+            trouble: watch::Sender::new(None),
+            looked: Mutex::new(None),
+            wanted: AtomicUsize::new(0),
+        }
     }
 
     pub(super) fn store(&self) -> &PictureStore {
@@ -44,10 +52,14 @@ impl Disk {
         self.trouble().map_or(Ok(()), Err)
     }
 
-    /// A put failed.
-    pub(super) fn report(&self, error: &StoreFault) {
+    /// A put of so many bytes failed.
+    pub(super) fn report(&self, error: &StoreFault, bytes: usize) {
         match error {
-            StoreFault::Full(_) | StoreFault::ReadOnly(_) | StoreFault::Disk(_) => self.set(error),
+            StoreFault::Full(_) => {
+                self.wanted.fetch_max(bytes, Ordering::Relaxed);
+                self.set(error);
+            }
+            StoreFault::ReadOnly(_) | StoreFault::Disk(_) => self.set(error),
             // These tell of one picture or one moment.
             StoreFault::TooLarge(_) | StoreFault::Slow | StoreFault::Crashed => {}
         }
@@ -59,13 +71,16 @@ impl Disk {
         let _ = self.trouble.subscribe().wait_for(Option::is_none).await;
     }
 
-    /// Tries a disk that does not work until it does, for ever; owned by the caller.
+    /// Tries a disk that does not work until it does, for ever; owned by the caller. One that had no room for a picture
+    /// works when it has: else it would stop and go on every few seconds, and buy what it cannot keep.
     pub(super) async fn mend(&self) {
         let mut trouble = self.trouble.subscribe();
         while trouble.wait_for(Option::is_some).await.is_ok() {
             tokio::time::sleep(TRIAL_EVERY).await;
-            if self.store.room().await.is_ok() && self.store.trial().await.is_ok() {
+            let wanted = self.wanted.load(Ordering::Relaxed);
+            if self.store.room().await.is_ok() && self.store.trial(wanted).await.is_ok() {
                 tracing::info!("the picture store works again");
+                self.wanted.store(0, Ordering::Relaxed);
                 self.trouble.send_replace(None);
             }
         }

@@ -41,7 +41,8 @@ impl Gallery {
         }));
         let images: Vec<Result<Picture, Fault>> = found.await;
         let bytes = images.iter().flatten().map(|picture| picture.bytes().len()).sum();
-        let memory = memory.map(|held| self.memory.correct(held, made, bytes));
+        let came = images.iter().flatten().count();
+        let memory = memory.map(|held| self.memory.correct(held, came, bytes));
         Delivered::new(images, began.elapsed(), memory)
     }
 

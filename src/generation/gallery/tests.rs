@@ -1,6 +1,6 @@
 //! The gallery on paused time: pictures at hand, a disk that may fail.
 
-use std::io::{self, Cursor};
+use std::io::{self, Cursor, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -28,6 +28,8 @@ pub(in crate::generation) struct Fickle {
     pub full: AtomicBool,
     /// It does not answer.
     pub hangs: AtomicBool,
+    /// Longer files do not fit; 0: all do.
+    pub file_max: AtomicUsize,
     pub tries: AtomicUsize,
 }
 
@@ -41,6 +43,14 @@ impl Volume for Fickle {
             return Err(io::ErrorKind::StorageFull.into());
         }
         std::fs::OpenOptions::new().write(true).create_new(true).open(path)
+    }
+
+    fn write(&self, mut file: &std::fs::File, bytes: &[u8]) -> io::Result<()> {
+        let most = self.file_max.load(Ordering::Relaxed);
+        if most > 0 && bytes.len() > most {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        file.write_all(bytes)
     }
 }
 
@@ -139,6 +149,39 @@ async fn a_full_disk_stops_new_work_until_a_trial_works_and_then_takes_what_was_
     bench.volume.full.store(false, Ordering::Relaxed);
     bench.until_stored(2).await;
     assert_eq!(bench.gallery.works().await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_without_room_for_a_picture_does_not_work_until_it_has_room_for_one() {
+    let mut bench = Bench::new(1);
+    let noise = RgbImage::from_fn(800, 800, |x, y| {
+        let mixed = (x * 7919 + y).wrapping_mul(2_654_435_761).to_be_bytes();
+        image::Rgb([mixed[0], mixed[1], mixed[2]])
+    });
+    let mut file = Cursor::new(Vec::new());
+    noise.write_to(&mut file, ImageFormat::Png).unwrap();
+    let large = Picture::read(file.into_inner().into()).unwrap();
+    assert!(large.bytes().len() > 1024 * 1024 + 1024, "{}", large.bytes().len());
+    bench.delivered = Arc::new(Delivered::new(vec![Ok(large)], Duration::ZERO, None));
+    bench.pictures.remember(&bench.delivered);
+    bench.volume.file_max.store(1024 * 1024 + 1024, Ordering::Relaxed);
+    bench.keep().await;
+    for _ in 0..60 {
+        tokio::time::sleep(SECOND).await;
+        assert!(bench.gallery.works().await.is_err(), "it would buy what it cannot keep");
+    }
+    bench.volume.file_max.store(0, Ordering::Relaxed);
+    bench.until_stored(1).await;
+    assert_eq!(bench.gallery.works().await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pictures_that_cannot_be_fetched_do_not_make_the_next_ones_look_small() {
+    let bench = Bench::new(2);
+    let usual = bench.gallery.memory.take(1).await.unwrap().num_permits();
+    let found = bench.gallery.find_all(&bench.pictures, &bench.finished.images).await;
+    assert!(found.images.iter().all(Result::is_err));
+    assert_eq!(bench.gallery.memory.take(1).await.unwrap().num_permits(), usual);
 }
 
 #[tokio::test(start_paused = true)]

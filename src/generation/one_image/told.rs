@@ -2,7 +2,7 @@
 
 use super::super::model::{ImageResult, MadeImage};
 use crate::evolink::{Task, TaskError, TaskStatus, task_fault};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::money::Credits;
 
 /// Whether a create's answer already says all there is to know; an end without links or reason is read once more.
@@ -17,17 +17,12 @@ pub(super) fn tells_its_end(task: &Task) -> bool {
 /// `expected`: what the create reserved, else the table's price; holds when the task itself names none.
 pub(super) fn into_image(task: Task, expected: Credits) -> ImageResult {
     match task.status {
-        TaskStatus::Completed => match task.links.into_iter().next() {
-            Some(link) => {
-                let credits = task.usage.used.or(task.usage.reserved).unwrap_or(expected);
-                Ok(MadeImage { task: task.id, link, credits })
-            }
-            None => Err(Fault::new(
-                FaultKind::ResultUnavailable,
-                "The picture was made, but upstream gives no link to it. The operator can find it by its task id.",
-            )
-            .with_cause(format_args!("task {} completed without links", task.id))),
-        },
+        TaskStatus::Completed => {
+            let credits = task.usage.used.or(task.usage.reserved).unwrap_or(expected);
+            // Without a link it is made and charged for all the same: whoever fetches it asks for today's link.
+            let link = task.links.into_iter().next().unwrap_or_default();
+            Ok(MadeImage { task: task.id, link, credits })
+        }
         TaskStatus::Cancelled => Err(failed(&task, "request_cancelled")),
         _ => Err(failed(&task, "unknown_error")),
     }
@@ -44,6 +39,25 @@ mod tests {
     use super::*;
     use crate::evolink::{TaskId, TaskUsage};
 
+    fn completed(links: Vec<String>, usage: TaskUsage) -> Task {
+        Task {
+            id: TaskId::new("task-unified-1-abcdefgh"),
+            status: TaskStatus::Completed,
+            progress: None,
+            links,
+            error: None,
+            estimated: None,
+            usage,
+        }
+    }
+
+    #[test]
+    fn what_was_made_without_a_link_is_charged_for_all_the_same() {
+        let usage = TaskUsage { used: Some(Credits::from_micro(3)), reserved: None };
+        let made = into_image(completed(Vec::new(), usage), Credits::ZERO).unwrap();
+        assert_eq!((made.link.as_str(), made.credits.micro()), ("", 3));
+    }
+
     #[test]
     fn a_task_that_names_no_price_costs_what_was_expected() {
         let credits = |micro| Some(Credits::from_micro(micro));
@@ -53,15 +67,7 @@ mod tests {
             (TaskUsage::default(), 5),
         ];
         for (usage, expected) in table {
-            let task = Task {
-                id: TaskId::new("task-unified-1-abcdefgh"),
-                status: TaskStatus::Completed,
-                progress: None,
-                links: vec!["https://media.test/a.png".to_owned()],
-                error: None,
-                estimated: None,
-                usage,
-            };
+            let task = completed(vec!["https://media.test/a.png".to_owned()], usage);
             assert_eq!(
                 into_image(task, Credits::from_micro(5)).unwrap().credits.micro(),
                 expected,

@@ -58,7 +58,7 @@ impl Registry {
                 self.orphan(&subject, owner, reuse).or_else(|| self.of_retry(&subject, owner, reuse))
             }
         }
-        .or_else(|| self.failed(&subject, owner, reuse).filter(|_| !reuse.only_if_cached)))
+        .or_else(|| if reuse.only_if_cached { None } else { self.failed(&subject, owner, reuse) }))
     }
 
     /// Whether the journal may know a generation that answers the request, and this does not.
@@ -78,7 +78,7 @@ impl Registry {
     fn of_name(&self, owner: &Owner, key: &IdempotencyKey) -> Result<Option<Found>, Fault> {
         let Some((generation, ended)) = self.shelf.named(&owner.team, key) else { return Ok(None) };
         // A failure of the moment names nothing: what is bought for the key then has it.
-        if end_of(generation).is_some_and(|finished| !finished.answers_a_repetition()) {
+        if end_of(generation).is_some_and(|finished| !generation.is_answer(&finished)) {
             return Ok(None);
         }
         // Nor does what was given up; one with another fingerprint is not to be entered.
@@ -160,7 +160,7 @@ impl Registry {
                 && generation.age() <= ORPHAN_AGE_MAX
                 && !generation.audience.is_delivered()
                 && !matches!(generation.phase(), Phase::Overdue)
-                && end_of(generation).is_none_or(|finished| finished.answers_a_repetition())
+                && end_of(generation).is_none_or(|finished| generation.is_answer(&finished))
         })
     }
 
@@ -171,7 +171,8 @@ impl Registry {
             is_of_the_same(generation, owner, reuse) && (shares || generation.idempotency_key().is_none())
         });
         let (generation, age) = of_key.next()?;
-        let is_final = end_of(generation).is_some_and(|finished| finished.is_final_failure());
+        let is_final = end_of(generation)
+            .is_some_and(|finished| finished.is_final_failure() && generation.is_answer(&finished));
         let answers = is_final && age <= FAILURE_AGE_MAX && generation.audience.enter();
         answers.then(|| Found::of(generation, self.aged(age)))
     }

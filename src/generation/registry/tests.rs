@@ -114,3 +114,18 @@ async fn long_prompts_are_remembered_within_a_bound_of_bytes() {
     ends(&mut registry, &second, Fault::new(FaultKind::TaskFailed, "no"));
     assert_eq!((registry.count, registry.bytes), (0, 0));
 }
+
+#[tokio::test]
+async fn who_wants_only_what_is_cached_leaves_no_trace_on_a_failure_that_is_none_for_it() {
+    let mut registry = registry();
+    let generation = begun(&mut registry);
+    ends(&mut registry, &generation, Fault::new(FaultKind::Moderation, "no"));
+    for sharing in [Sharing::default(), Sharing::Own] {
+        let reuse = Reuse { sharing, only_if_cached: true, ..Reuse::default() };
+        assert!(registry.take(&owner(), &reuse).unwrap().is_none());
+    }
+    generation.audience.leave(Leaving::Answered);
+    assert!(!generation.audience.is_awaited());
+    registry.tidy(&generation);
+    assert!(!is_remembered(&registry));
+}

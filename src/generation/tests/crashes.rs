@@ -195,7 +195,11 @@ impl Client {
                 None => return,
             },
             Err(fault) if fault.kind() == FaultKind::OutcomeUnknown => return,
-            Err(fault) if fault.should_retry() && !self.told.load(Ordering::Relaxed) => return,
+            // Who was told no id sends the request again.
+            Err(fault) if fault.should_retry() && !self.told.load(Ordering::Relaxed) => {
+                *self.promised.lock().unwrap() = None;
+                return;
+            }
             Err(fault) => Err(fault),
         };
         *self.answer.lock().unwrap() = Some(answer);

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::MutexGuard;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt as _;
+use futures_util::{FutureExt as _, TryStreamExt as _};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -40,6 +40,7 @@ pub(in crate::generation) struct Script {
     pub keys: Vec<String>,
     /// How long the next tasks take; the last is repeated.
     pub tasks_take: VecDeque<Duration>,
+    pub looks_take: Duration,
     /// The progress told by the next looks.
     pub told: VecDeque<u8>,
     pub refuses_cancels: bool,
@@ -137,7 +138,8 @@ impl Upstream for Fake {
     }
 
     fn task<'a>(&'a self, id: &'a TaskId) -> CallFuture<'a, Task> {
-        Box::pin(async move { self.look(id) })
+        let takes = self.script().looks_take;
+        Box::pin(after(takes).map(move |()| self.look(id)))
     }
 
     fn batch<'a>(&'a self, ids: &'a [TaskId]) -> CallFuture<'a, Vec<Task>> {

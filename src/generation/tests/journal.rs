@@ -1,6 +1,6 @@
 //! What the journal is asked and when, and a journal that fails.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::super::journal::{Admission, Intent, JournalFuture, Page, Past, PastAt, Unfinished};
 use super::super::*;
@@ -18,14 +18,17 @@ pub(super) struct Fickle {
     pub intents_fail: AtomicBool,
     pub notes_fail: AtomicBool,
     pub intents: AtomicUsize,
+    /// How long an admission takes, in seconds.
+    pub admissions_take: AtomicU64,
 }
 
 impl Fickle {
     fn new() -> Arc<Self> {
         let inner = EngineJournal::new(Engine::in_memory().unwrap());
         let no = || AtomicBool::new(false);
-        let intents = AtomicUsize::new(0);
-        Arc::new(Self { inner, admissions_fail: no(), intents_fail: no(), notes_fail: no(), intents })
+        let (intents, admissions_take) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let (admissions_fail, intents_fail, notes_fail) = (no(), no(), no());
+        Arc::new(Self { inner, admissions_fail, intents_fail, notes_fail, intents, admissions_take })
     }
 }
 
@@ -36,10 +39,13 @@ fn full<'a, T>() -> JournalFuture<'a, T> {
 impl Journal for Fickle {
     fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, ()> {
         if self.admissions_fail.load(Ordering::Relaxed) {
-            full()
-        } else {
-            self.inner.admit(admission, intents)
+            return full();
         }
+        let takes = Duration::from_secs(self.admissions_take.load(Ordering::Relaxed));
+        Box::pin(async move {
+            after(takes).await;
+            self.inner.admit(admission, intents).await
+        })
     }
 
     fn begin(&self, intent: Intent) -> JournalFuture<'_, ()> {
@@ -121,6 +127,21 @@ async fn what_cannot_be_admitted_is_refused_and_leaves_nothing_behind() {
     let mut waiter = bench.begin(&fox).await.unwrap();
     assert!(!waiter.joined(), "there is nothing to join");
     assert!(waiter.finished(soon()).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_hangs_keeps_no_client_waiting_and_its_repetition_joins() {
+    let bench = Bench::new();
+    bench.journal.admissions_take.store(100, Ordering::Relaxed);
+    let (fox, began) = (plan("a fox", 1, &[]), Instant::now());
+    let fault = bench.begin(&fox).await.map(drop).unwrap_err();
+    assert_eq!((fault.kind(), fault.should_retry()), (FaultKind::Overloaded, true));
+    assert_eq!(began.elapsed(), 30 * SECOND);
+    after(50 * SECOND).await;
+    let mut waiter = bench.begin(&fox).await.unwrap();
+    assert!(waiter.joined() && began.elapsed() == 100 * SECOND);
+    assert!(waiter.finished(soon()).await.is_ok());
+    assert_eq!(bench.fake.script().creates.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,9 @@ use jiff::Timestamp;
 
 use super::super::journal::{Admission, Intent, PurchaseId, StoredUpload};
 use super::super::*;
-use super::fake::{Fake, MINUTE, after, house_on, options, own, owner, picture, plan, settlement, soon};
+use super::fake::{
+    Fake, MINUTE, after, house_on, options, own, owner, picture, plan, settlement, soon, wish,
+};
 use crate::evolink::{CallError, FileId, TaskId, UpstreamKey};
 use crate::fault::FaultKind;
 use crate::store::{Engine, EngineJournal};
@@ -243,6 +245,22 @@ async fn a_task_that_ended_in_a_standstill_longer_than_replay_is_still_noticed()
     let house = bench.start().await;
     after(MINUTE).await;
     assert_eq!(house.find(&id).unwrap().generation().state(), State::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ended_in_a_standstill_answers_who_asks_before_it_is_looked_at() {
+    let bench = Bench::new();
+    let fox = plan("a fox", 1, &[]);
+    let id = bench.admitted(&fox, "gen_1", 20 * MINUTE).await;
+    let purchase = bench.begun(&id, 0, 20 * MINUTE).await;
+    bench.note(task_of(purchase, TASK)).await;
+    bench.fake.knows(TASK, Duration::ZERO);
+    bench.fake.script().looks_take = SECOND;
+    let house = bench.start().await;
+    after(SECOND / 2).await;
+    let mut waiter = house.generations.begin(wish(&fox, Reuse::default())).await.unwrap();
+    assert!(waiter.joined() && waiter.finished(soon()).await.is_ok());
+    assert!(bench.fake.script().creates.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

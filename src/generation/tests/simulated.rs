@@ -19,6 +19,37 @@ use crate::store::{Engine, EngineJournal};
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Tasks that take some hundredths of a second.
+pub(super) async fn simulator() -> Simulator {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let latency = Some((Duration::from_millis(20), Duration::from_millis(60)));
+    Simulator::start(listener, simulator::Options { latency, ..simulator::Options::default() }).await
+}
+
+/// What a house needs towards the simulator, and the watcher's loop.
+pub(super) fn towards(
+    simulator: &Simulator,
+    metrics: &Arc<Metrics>,
+) -> (Arc<dyn Upstream>, Watcher, Fetcher, JoinSet<()>) {
+    let client = evolink::Options {
+        base_url: simulator.url(),
+        files_url: simulator.url(),
+        ..evolink::Options::new("sk-simulated".into())
+    };
+    let upstream: Arc<dyn Upstream> = Arc::new(Client::new(client, Arc::clone(metrics)).unwrap());
+    let watching = WatchOptions {
+        bounds: PollBounds { min: Duration::from_millis(20), max: Duration::from_millis(100) },
+        per_second: 200,
+        batching: Batching::Auto,
+        task_timeout: options().task_timeout,
+    };
+    let (watcher, loops) = Watcher::new(Arc::clone(&upstream), watching, Arc::clone(metrics));
+    let mut owner = JoinSet::new();
+    owner.spawn(loops);
+    let fetcher = Fetcher::new(FetchOptions { allow_private: true, ..FetchOptions::default() }).unwrap();
+    (upstream, watcher, fetcher, owner)
+}
+
 struct Bench {
     simulator: Simulator,
     generations: Generations,
@@ -27,27 +58,9 @@ struct Bench {
 
 impl Bench {
     async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let latency = Some((Duration::from_millis(20), Duration::from_millis(60)));
-        let simulator =
-            Simulator::start(listener, simulator::Options { latency, ..simulator::Options::default() }).await;
+        let simulator = simulator().await;
         let metrics = Arc::new(Metrics::new());
-        let client = evolink::Options {
-            base_url: simulator.url(),
-            files_url: simulator.url(),
-            ..evolink::Options::new("sk-simulated".into())
-        };
-        let upstream: Arc<dyn Upstream> = Arc::new(Client::new(client, Arc::clone(&metrics)).unwrap());
-        let watching = WatchOptions {
-            bounds: PollBounds { min: Duration::from_millis(20), max: Duration::from_millis(100) },
-            per_second: 200,
-            batching: Batching::Auto,
-            task_timeout: options().task_timeout,
-        };
-        let (watcher, loops) = Watcher::new(Arc::clone(&upstream), watching, Arc::clone(&metrics));
-        let mut owner = JoinSet::new();
-        owner.spawn(loops);
-        let fetcher = Fetcher::new(FetchOptions { allow_private: true, ..FetchOptions::default() }).unwrap();
+        let (upstream, watcher, fetcher, mut owner) = towards(&simulator, &metrics);
         let journal = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
         let (generations, bookkeeping) =
             Generations::new(upstream, fetcher, watcher, journal, options(), metrics, Clock::system());

@@ -3,19 +3,17 @@
 use std::sync::atomic::Ordering;
 
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::super::gallery::tests::Fickle;
 use super::super::journal::Past;
-use super::super::watch::{Batching, PollBounds, WatchOptions};
 use super::super::*;
 use super::fake::{options, own, plan};
-use crate::evolink::{self, Client};
+use super::simulated::{simulator, towards};
 use crate::fault::FaultKind;
-use crate::media::{FetchOptions, PictureStore};
-use crate::simulator::{self, Simulator};
+use crate::media::PictureStore;
+use crate::simulator::Simulator;
 use crate::store::{Engine, EngineJournal};
 
 /// Longer than anything here takes.
@@ -32,10 +30,7 @@ struct Bench {
 
 impl Bench {
     async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let latency = Some((Duration::from_millis(20), Duration::from_millis(60)));
-        let simulator =
-            Simulator::start(listener, simulator::Options { latency, ..simulator::Options::default() }).await;
+        let simulator = simulator().await;
         let (engine, volume) = (Engine::in_memory().unwrap(), Arc::default());
         let mut bench = Self { simulator, engine, volume, folder: TempDir::new().unwrap(), house: None };
         bench.restart().await;
@@ -46,22 +41,7 @@ impl Bench {
     async fn restart(&mut self) {
         drop(self.house.take());
         let metrics = Arc::new(Metrics::new());
-        let client = evolink::Options {
-            base_url: self.simulator.url(),
-            files_url: self.simulator.url(),
-            ..evolink::Options::new("sk-simulated".into())
-        };
-        let upstream: Arc<dyn Upstream> = Arc::new(Client::new(client, Arc::clone(&metrics)).unwrap());
-        let watching = WatchOptions {
-            bounds: PollBounds { min: Duration::from_millis(20), max: Duration::from_millis(100) },
-            per_second: 200,
-            batching: Batching::Auto,
-            task_timeout: options().task_timeout,
-        };
-        let (watcher, loops) = Watcher::new(Arc::clone(&upstream), watching, Arc::clone(&metrics));
-        let mut owner = JoinSet::new();
-        owner.spawn(loops);
-        let fetcher = Fetcher::new(FetchOptions { allow_private: true, ..FetchOptions::default() }).unwrap();
+        let (upstream, watcher, fetcher, mut owner) = towards(&self.simulator, &metrics);
         let clock = Clock::system();
         let store = PictureStore::on(self.volume.clone(), self.folder.path().join("images"), clock.clone());
         let journal = Arc::new(EngineJournal::new(self.engine.clone()));

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::super::*;
 use super::fake::{Fake, LIST_EPOCH, MINUTE, after, house_on, options, own, plan, settlement, soon};
 use super::recovery;
-use crate::evolink::{CallError, ListedTask, TaskId};
+use crate::evolink::{CallError, ListedTask, Refusal, TaskId};
 use crate::fault::FaultKind;
 use crate::store::{Engine, EngineJournal};
 
@@ -29,12 +29,16 @@ fn deaf() -> Options {
 
 impl Bench {
     fn new() -> Self {
+        Self::with(deaf())
+    }
+
+    fn with(options: Options) -> Self {
         let (fake, metrics) = (Arc::new(Fake::default()), Arc::new(Metrics::new()));
         fake.script().listing = Some(Instant::now());
         let upstream: Arc<dyn Upstream> = fake.clone();
         let journal = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
         let clock = Clock::going_from(Timestamp::from_second(LIST_EPOCH).unwrap());
-        let (generations, loops) = house_on(journal, upstream, deaf(), &metrics, clock);
+        let (generations, loops) = house_on(journal, upstream, options, &metrics, clock);
         Self { fake, generations, metrics, _loops: loops }
     }
 
@@ -131,6 +135,47 @@ async fn without_a_list_nothing_is_repeated_either() {
     assert_eq!(fox.finished(soon()).await.unwrap_err().kind(), FaultKind::OutcomeUnknown);
     after(60 * MINUTE).await;
     assert!(bench.in_doubt(1) && bench.creates() == 1);
+}
+
+/// Of a repetition, before its key is looked at.
+fn refused() -> CallError {
+    let (code, message) = ("content_policy_violation".to_owned(), String::new());
+    CallError::Refused { refusal: Refusal::Moderation, status: 400, code, message }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_repetition_does_not_undo_a_create_that_was_taken() {
+    let bench = Bench::with(options());
+    bench.fake.script().unheard = 1;
+    let mut fox = bench.begin(&plan("a fox", 1, &[])).await;
+    after(Duration::from_millis(100)).await;
+    bench.fake.script().create_errors = [refused()].into();
+    assert!(fox.finished(soon()).await.unwrap().images[0].is_ok());
+    assert_eq!((bench.creates(), bench.fake.script().made.len()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_repetition_is_the_answer_once_the_list_shows_that_nothing_was_taken() {
+    let bench = Bench::with(options());
+    bench.fake.script().create_errors = [CallError::Timeout, refused()].into();
+    let mut fox = bench.begin(&plan("a fox", 1, &[])).await;
+    let unknown = fox.finished(soon()).await.unwrap_err();
+    assert_eq!((unknown.kind(), fox.generation().state()), (FaultKind::OutcomeUnknown, State::InDoubt));
+    drop(fox);
+    after(Duration::from_mins(2)).await;
+    let mut again = bench.begin(&plan("a fox", 1, &[])).await;
+    assert_eq!(again.finished(soon()).await.unwrap_err().kind(), FaultKind::Moderation);
+    assert_eq!((bench.creates(), bench.in_doubt(0)), (2, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_repetition_stays_in_doubt_where_there_is_no_list() {
+    let bench = Bench::with(options());
+    bench.fake.script().listing = None;
+    bench.fake.script().create_errors = [CallError::Timeout, refused()].into();
+    let fox = bench.begin(&plan("a fox", 1, &[])).await;
+    after(Duration::from_hours(1)).await;
+    assert_eq!((fox.generation().state(), bench.creates()), (State::InDoubt, 2));
 }
 
 fn listed(ago: Duration) -> ListedTask {

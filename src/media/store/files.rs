@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::image::ContentHash;
 use crate::media::Picture;
 
-/// Bytes of the file written to see whether there is room.
+/// Bytes of the file written to see whether there is room, at least.
 const TRIAL_BYTES: usize = 1024 * 1024;
 /// A file is compared with a picture in pieces of this size.
 const COMPARED_BYTES: usize = 64 * 1024;
@@ -155,9 +155,9 @@ impl Files {
         self.volume.make_folder(&self.layout.incoming())
     }
 
-    pub(super) fn trial(&self) -> Result<(), StoreFault> {
+    pub(super) fn trial(&self, bytes: usize) -> Result<(), StoreFault> {
         self.make_root()?;
-        Ok(self.aside(&vec![0; TRIAL_BYTES], |path| self.volume.remove(path))?)
+        Ok(self.aside(&vec![0; bytes.max(TRIAL_BYTES)], |path| self.volume.remove(path))?)
     }
 
     pub(super) fn contains(&self, place: Place) -> Result<bool, StoreFault> {

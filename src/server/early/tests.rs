@@ -151,7 +151,7 @@ impl io::Write for Log {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_panic_behind_the_head_is_told_in_band_and_logged_with_its_request() {
     for (writing, told) in [
         (Writing::Json, " {\"created\":1800000000,\"data\":[],\"error\":{"),

@@ -60,6 +60,32 @@ async fn one_failing_write_takes_none_of_its_group_with_it() {
 }
 
 #[tokio::test]
+async fn what_follows_a_rollback_by_the_database_itself_is_not_kept_either() {
+    let engine = with_facts(Engine::in_memory().unwrap()).await;
+    let Way::Here(writer) = &engine.0.way else { unreachable!() };
+    let (mut group, mut answers): (Vec<Box<dyn Job>>, Vec<_>) = Default::default();
+    let mut add = |work: fn(&Connection) -> Result<(), StoreError>| {
+        let (reply, answer) = oneshot::channel();
+        group.push(Box::new(Write { work: Some(work), outcome: None, reply }));
+        answers.push(answer);
+    };
+    add(|db| Ok(db.execute_batch("INSERT INTO facts VALUES ('before', 'x')")?));
+    // As SQLite does by itself when the disk is full in the midst of a large group.
+    add(|db| {
+        db.execute_batch("ROLLBACK")?;
+        Err(StoreError::Unwritable("full".to_owned()))
+    });
+    add(|db| Ok(db.execute_batch("INSERT INTO facts VALUES ('after', 'x')")?));
+    writer.lock().unwrap().commit_all(&mut group);
+    for answer in answers {
+        let told = answer.await.unwrap();
+        assert!(matches!(told, Err(StoreError::Unwritable(_))), "{told:?}");
+    }
+    assert_eq!((get(&engine, "before").await, get(&engine, "after").await), (None, None));
+    put(&engine, "later", "x").await.unwrap();
+}
+
+#[tokio::test]
 async fn a_second_gateway_on_the_same_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let _first = Engine::open(folder.path()).unwrap();

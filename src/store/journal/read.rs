@@ -138,12 +138,12 @@ pub(super) fn idle_files(db: &Connection, limit: usize) -> Result<Vec<FileId>, S
     Ok(files.map(|file| file.map(FileId::new)).collect::<Result<_, _>>()?)
 }
 
-/// A look through all purchases: asked seldom, for creates that are in doubt.
+pub(super) const ON_RECORD: &str =
+    "SELECT DISTINCT task FROM purchases WHERE task IN (SELECT value FROM json_each(?1))";
+
 pub(super) fn on_record(db: &Connection, tasks: &[TaskId]) -> Result<Vec<TaskId>, StoreError> {
     let ids: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
-    let mut statement = db.prepare_cached(
-        "SELECT DISTINCT task FROM purchases WHERE task IN (SELECT value FROM json_each(?1))",
-    )?;
+    let mut statement = db.prepare_cached(ON_RECORD)?;
     let found =
         statement.query_map([serde_json::Value::from(ids).to_string()], |row| row.get::<_, String>(0))?;
     Ok(found.map(|task| task.map(TaskId::new)).collect::<Result<_, _>>()?)

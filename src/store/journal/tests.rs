@@ -187,6 +187,15 @@ async fn an_unfinished_generation_comes_back_as_it_was_left() {
 }
 
 #[tokio::test]
+async fn tasks_are_found_on_record_without_a_look_through_all_purchases() {
+    let EngineJournal(engine) = EngineJournal::new(Engine::in_memory().unwrap());
+    let explain = format!("EXPLAIN QUERY PLAN {}", read::ON_RECORD);
+    let way =
+        engine.write(move |db| Ok(db.query_row(&explain, ["[]"], |row| row.get::<_, String>("detail"))?));
+    assert!(way.await.unwrap().contains("purchases_task"));
+}
+
+#[tokio::test]
 async fn a_purchase_needs_its_generation_and_is_begun_once() {
     let journal = EngineJournal::new(Engine::in_memory().unwrap());
     assert!(matches!(journal.begin(purchase(1, 0)).await, Err(JournalError::Refused(_))));
@@ -257,56 +266,6 @@ async fn a_row_that_cannot_be_read_hides_no_other() {
     assert!(page.records.is_empty());
     let page = journal.unfinished(page.next.unwrap(), 10).await.unwrap();
     assert_eq!(page.records.len(), 2);
-}
-
-/// What the journal adds to a generation of one image: run with `--ignored --nocapture`, in a release build.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn the_cost_of_a_generation() {
-    let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
-    let journal = EngineJournal::new(Engine::open(folder.path()).unwrap());
-    let one = |number: usize| {
-        let journal = journal.clone();
-        async move {
-            let id = GenerationId::kept(format!("gen_{number:032}"));
-            let admission = Admission { id: id.clone(), ..admission(1) };
-            let mut intent = purchase(1, 0);
-            intent.purchase.generation = id.clone();
-            let purchase = intent.purchase.clone();
-            let began = std::time::Instant::now();
-            journal.admit(admission, vec![intent]).await.unwrap();
-            let waited = began.elapsed();
-            let (task, reserved) = (TaskId::new("task-unified-1-abcdefgh"), None);
-            let images = vec![images().remove(0)];
-            let result = images[0].clone();
-            note(&journal, Note::Task { purchase: purchase.clone(), task, reserved }).await;
-            let end =
-                Note::Finished { generation: id, created: 1, ended_ms: 1, images, settlement: settlement() };
-            journal.note(Arc::from([Note::Ended { purchase, result }, end])).await.unwrap();
-            waited
-        }
-    };
-    for (at_once, count) in [(1, 300), (32, 3000), (256, 6000)] {
-        let began = std::time::Instant::now();
-        let mut waits = Vec::new();
-        let mut running = tokio::task::JoinSet::new();
-        for number in 0..count {
-            if running.len() >= at_once {
-                waits.push(running.join_next().await.unwrap().unwrap());
-            }
-            running.spawn(one(at_once * 100_000 + number));
-        }
-        while let Some(wait) = running.join_next().await {
-            waits.push(wait.unwrap());
-        }
-        waits.sort();
-        let rate = f64::from(u32::try_from(count).unwrap()) / began.elapsed().as_secs_f64();
-        println!(
-            "{at_once} at once: {rate:.0}/s, waits for its admission: median {:?}, p99 {:?}",
-            waits[count / 2],
-            waits[count * 99 / 100]
-        );
-    }
 }
 
 #[tokio::test]

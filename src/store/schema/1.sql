@@ -30,6 +30,7 @@ CREATE TABLE purchases (
     outcome TEXT,
     PRIMARY KEY (generation, image, attempt)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX purchases_task ON purchases (task) WHERE task IS NOT NULL;
 
 -- What is in the picture store.
 CREATE TABLE pictures (

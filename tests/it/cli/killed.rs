@@ -10,11 +10,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::process::{Folder, Running, binary, run};
+use super::process::{Folder, Running, run, serve_at};
 use crate::support::PATIENCE;
 
 const KEY: &str = "egk_killed";
@@ -28,22 +27,6 @@ async fn simulator() -> Simulator {
     let latency = Some((Duration::from_millis(50), Duration::from_millis(400)));
     let faults = vec!["create:lost*3".parse().unwrap()];
     Simulator::start(listener, simulator::Options { latency, faults, ..simulator::Options::default() }).await
-}
-
-fn serve(folder: &Folder, upstream: &str) -> Command {
-    let mut command = binary(folder);
-    command.arg("serve").envs([
-        ("EVOLINK_API_KEY", "sk-simulated"),
-        ("EVOLINK_GATEWAY_KEY", KEY),
-        ("EVOLINK_GATEWAY__SERVER__LISTEN", "127.0.0.1:0"),
-        ("EVOLINK_GATEWAY__SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
-        ("EVOLINK_GATEWAY__EVOLINK__BASE_URL", upstream),
-        ("EVOLINK_GATEWAY__EVOLINK__FILES_URL", upstream),
-        ("EVOLINK_GATEWAY__EVOLINK__ALLOW_PRIVATE_MEDIA", "true"),
-        ("EVOLINK_GATEWAY__EVOLINK__POLL__MIN", "20ms"),
-        ("EVOLINK_GATEWAY__EVOLINK__POLL__PER_SECOND", "200"),
-    ]);
-    command
 }
 
 /// Asks for one picture until it has one, wherever the gateway listens by then: as an SDK with endless patience.
@@ -80,7 +63,7 @@ async fn killed_at_any_moment_it_buys_nothing_twice_and_loses_nothing() {
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let (folder, simulator) = (Folder::new(), simulator().await);
-    let mut process = Running::start(&mut serve(&folder, &simulator.url()));
+    let mut process = Running::start(&mut serve_at(&folder, &simulator.url(), KEY));
     let (api, _) = process.addresses().await;
     let gateway = Arc::new(Mutex::new(api));
     let (mut asking, mut asked, mut answers) = (JoinSet::new(), 0, Vec::new());
@@ -100,7 +83,7 @@ async fn killed_at_any_moment_it_buys_nothing_twice_and_loses_nothing() {
             () = tokio::time::sleep_until(kill_at), if killing => {
                 process.signal("KILL").await;
                 process.ended().await;
-                process = Running::start(&mut serve(&folder, &simulator.url()));
+                process = Running::start(&mut serve_at(&folder, &simulator.url(), KEY));
                 *gateway.lock().unwrap() = process.addresses().await.0;
                 kills += 1;
                 kill_at = Instant::now() + Duration::from_millis(random.random_range(20..600));
@@ -131,7 +114,7 @@ async fn what_a_client_has_once_it_has_after_a_kill_too() {
             .is_some_and(|status| status.to_str().unwrap().starts_with("evolink-gateway; hit"));
         (answer.status().as_u16(), hit, answer.bytes().await.unwrap())
     };
-    let mut process = Running::start(&mut serve(&folder, &simulator.url()));
+    let mut process = Running::start(&mut serve_at(&folder, &simulator.url(), KEY));
     let (api, _) = process.addresses().await;
     let first = draw(api, "a fox", "a").await;
     assert_eq!((first.0, first.1), (200, false));
@@ -140,7 +123,7 @@ async fn what_a_client_has_once_it_has_after_a_kill_too() {
     assert_eq!(draw(api, "an owl", "c").await.0, 200);
     process.signal("KILL").await;
     process.ended().await;
-    let mut process = Running::start(&mut serve(&folder, &simulator.url()));
+    let mut process = Running::start(&mut serve_at(&folder, &simulator.url(), KEY));
     let (api, _) = process.addresses().await;
     for key in ["a", "b", "new"] {
         let (status, _, body) = draw(api, "a fox", key).await;
@@ -153,14 +136,14 @@ async fn what_a_client_has_once_it_has_after_a_kill_too() {
 #[tokio::test]
 async fn a_folder_in_use_or_unusable_stops_the_start() {
     let folder = Folder::new();
-    let mut first = Running::start(&mut serve(&folder, "http://127.0.0.1:1"));
+    let mut first = Running::start(&mut serve_at(&folder, "http://127.0.0.1:1", KEY));
     first.addresses().await;
-    let second = run(&mut serve(&folder, "http://127.0.0.1:1")).await;
+    let second = run(&mut serve_at(&folder, "http://127.0.0.1:1", KEY)).await;
     assert_eq!(second.code, Some(1));
     assert!(second.err.contains("in use by another gateway"), "{}", second.err);
     let other = Folder::new();
     let file = other.write("no-folder", "");
-    let mut command = serve(&other, "http://127.0.0.1:1");
+    let mut command = serve_at(&other, "http://127.0.0.1:1", KEY);
     let ran = run(command.env("EVOLINK_GATEWAY__STATE__PATH", file)).await;
     assert_eq!(ran.code, Some(1));
     assert!(ran.err.contains("state.path"), "{}", ran.err);

@@ -166,7 +166,7 @@ async fn what_is_there_can_be_put_and_read_on_a_full_disk() {
     store.put(picture(40)).await.unwrap();
     assert_eq!(got(&store, &picture(40)).await, Some(picture(40)));
     assert!(matches!(store.put(picture(41)).await, Err(StoreFault::Full(_))));
-    assert!(matches!(store.trial().await, Err(StoreFault::Full(_))));
+    assert!(matches!(store.trial(0).await, Err(StoreFault::Full(_))));
 }
 
 #[tokio::test]
@@ -177,7 +177,7 @@ async fn a_damaged_file_counts_as_missing_even_where_nothing_can_be_removed() {
     let store = Scripted::store(folder.path(), |_, _| Err(ErrorKind::ReadOnlyFilesystem.into()));
     assert_eq!((got(&store, &picture(40)).await, store.damaged()), (None, 1));
     assert!(matches!(store.put(picture(40)).await, Err(StoreFault::ReadOnly(_))));
-    assert!(matches!(store.trial().await, Err(StoreFault::ReadOnly(_))));
+    assert!(matches!(store.trial(0).await, Err(StoreFault::ReadOnly(_))));
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn a_folder_that_cannot_be_is_a_fault_of_every_call() {
         store.put(picture(8)).await.unwrap_err(),
         store.get(&content, Format::Png).await.unwrap_err(),
         store.contains(&content, Format::Png).await.unwrap_err(),
-        store.trial().await.unwrap_err(),
+        store.trial(0).await.unwrap_err(),
         store.clear_leftovers().await.unwrap_err(),
         store.sweep(Timestamp::UNIX_EPOCH, Duration::ZERO).await.unwrap_err(),
     ];
@@ -204,6 +204,6 @@ async fn a_folder_that_cannot_be_is_a_fault_of_every_call() {
 async fn a_trial_leaves_nothing_behind() {
     let folder = folder();
     let store = store(&folder.path().join("images"));
-    store.trial().await.unwrap();
+    store.trial(0).await.unwrap();
     assert_eq!(files(folder.path()), Vec::<PathBuf>::new());
 }
