@@ -7,6 +7,7 @@ mod failure;
 mod journal;
 mod ledger;
 mod memory;
+mod reader;
 mod schema;
 mod usage;
 
@@ -14,3 +15,4 @@ pub use engine::Engine;
 pub use failure::{OpenError, StoreError};
 pub use journal::EngineJournal;
 pub use memory::MemoryJournal;
+pub use reader::EngineLedger;

@@ -16,9 +16,9 @@ use crate::generation::journal::Journal;
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{self, Generations, Keeping, OnDisconnect};
 use crate::media::{Converter, FetchOptions, Fetcher, Guard, PictureStore, Spool};
-use crate::quota::Quota;
+use crate::quota::{Ledger, Quota};
 use crate::server::{Balance, Gateway, Keepalive, Parts, ServerOptions};
-use crate::store::{Engine, EngineJournal, MemoryJournal, OpenError};
+use crate::store::{Engine, EngineJournal, EngineLedger, MemoryJournal, OpenError};
 use crate::telemetry::Metrics;
 
 /// Pixels of the largest picture that is decoded to be converted: gpt-image-2's limit for inputs is far larger, but no
@@ -61,11 +61,18 @@ impl App {
         let quota = Arc::new(Quota::new(book(settings), per_usd));
         let (balance_read, balance) = watch::channel(None);
         background.spawn(follow_credits(Arc::clone(&upstream), balance_read, clock.clone()));
+        let (journal, ledger) = state(settings)?;
+        let keeping = Keeping {
+            journal,
+            pictures: pictures(settings, &clock),
+            keep: settings.images.keep,
+            quota: Arc::clone(&quota),
+        };
         let (generations, bookkeeping) = Generations::new(
             upstream,
             fetcher,
             watcher,
-            keeping(settings, &clock, Arc::clone(&quota))?,
+            keeping,
             generation_options(settings),
             Arc::clone(&metrics),
             clock.clone(),
@@ -77,6 +84,7 @@ impl App {
         let parts = Parts {
             generations: generations.clone(),
             quota,
+            ledger,
             converter: Converter::new(cores, DECODED_PIXELS_MAX),
             guard,
             spool: Spool::new(settings.state.path.join("spool")),
@@ -98,22 +106,29 @@ impl App {
     }
 }
 
-fn keeping(settings: &Settings, clock: &Clock, quota: Arc<Quota>) -> Result<Keeping, OpenError> {
-    let pictures = match settings.images.store {
+/// The journal of generations, and the ledger for those who ask.
+fn state(settings: &Settings) -> Result<(Arc<dyn Journal>, Arc<dyn Ledger>), OpenError> {
+    match settings.state.store {
+        StateStore::Memory => {
+            let engine = Engine::in_memory()?;
+            Ok((Arc::new(MemoryJournal::default()), Arc::new(EngineLedger::new(engine))))
+        }
+        // Redis is not there yet: its setting says so, and the embedded database stands in.
+        StateStore::Embedded | StateStore::Redis => {
+            let engine = Engine::open(&settings.state.path)?;
+            Ok((Arc::new(EngineJournal::new(engine.clone())), Arc::new(EngineLedger::new(engine))))
+        }
+    }
+}
+
+fn pictures(settings: &Settings, clock: &Clock) -> Option<PictureStore> {
+    match settings.images.store {
         ImageStore::None => None,
         // S3 is not there yet: its setting says so, and the disk stands in.
         ImageStore::Disk | ImageStore::S3 => {
             Some(PictureStore::new(settings.images.path.clone(), clock.clone()))
         }
-    };
-    let journal: Arc<dyn Journal> = match settings.state.store {
-        StateStore::Memory => Arc::new(MemoryJournal::default()),
-        // Redis is not there yet: its setting says so, and the embedded database stands in.
-        StateStore::Embedded | StateStore::Redis => {
-            Arc::new(EngineJournal::new(Engine::open(&settings.state.path)?))
-        }
-    };
-    Ok(Keeping { journal, pictures, keep: settings.images.keep, quota })
+    }
 }
 
 fn proxy(settings: &Settings) -> Option<String> {

@@ -259,7 +259,11 @@ mod tests {
         for note in [
             Note::Task { purchase: purchase.clone(), task, reserved: None },
             Note::Ended { purchase, result: Ok(made) },
-            Note::Raised { generation: generation.clone(), spent: Spent::default(), micro_credits_per_usd: 1 },
+            Note::Raised {
+                generation: generation.clone(),
+                spent: Spent::default(),
+                micro_credits_per_usd: 1,
+            },
             Note::Named { generation: generation.clone(), team: "a".into(), key },
             Note::Uploaded { generation, upload },
         ] {

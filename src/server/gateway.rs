@@ -19,7 +19,7 @@ use crate::fault::Fault;
 use crate::generation::Generations;
 use crate::keys::{Caller, KeyFault, Keys};
 use crate::media::{Converter, Guard, Spool};
-use crate::quota::{Book, Quota};
+use crate::quota::{Book, Ledger, Quota};
 use crate::telemetry::Metrics;
 
 /// What a reload may replace at any moment; a request works with the one it found at its start.
@@ -78,6 +78,7 @@ impl Default for Patience {
 pub struct Parts {
     pub generations: Generations,
     pub quota: Arc<Quota>,
+    pub ledger: Arc<dyn Ledger>,
     pub converter: Converter,
     pub guard: Guard,
     /// Where large uploads lie.
@@ -91,6 +92,7 @@ pub struct Gateway {
     pub(super) policy: ArcSwap<Policy>,
     pub(super) generations: Generations,
     pub(super) quota: Arc<Quota>,
+    pub(super) ledger: Arc<dyn Ledger>,
     pub(super) converter: Converter,
     pub(super) guard: Guard,
     pub(super) waiting_room: WaitingRoom,
@@ -109,11 +111,12 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn new(policy: Policy, parts: Parts, options: ServerOptions) -> Self {
-        let Parts { generations, quota, converter, guard, spool, metrics, clock } = parts;
+        let Parts { generations, quota, ledger, converter, guard, spool, metrics, clock } = parts;
         Self {
             policy: ArcSwap::from_pointee(policy),
             generations,
             quota,
+            ledger,
             converter,
             guard,
             waiting_room: WaitingRoom::new(

@@ -7,7 +7,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::StoreError;
-use crate::quota::{BudgetId, Demand, Exceeded, Spent, Unit};
+use crate::quota::{BudgetId, BudgetStanding, Demand, Exceeded, Spent, Unit};
 
 /// The longest window is a month; a clock may be set back.
 const KEPT_MS: i64 = 64 * 24 * 3_600 * 1_000;
@@ -100,12 +100,14 @@ pub(super) fn sweep(db: &Connection, now_ms: i64, limit: i64) -> Result<()> {
     Ok(())
 }
 
-/// What was used and is held of a budget in the window that begins at `start_ms`.
-pub(super) fn read(db: &Connection, budget: &BudgetId, start_ms: i64) -> Result<(u64, u64)> {
-    match find(db, budget)? {
-        Some(number) => standing(db, number, start_ms),
-        None => Ok((0, 0)),
-    }
+/// Where a budget stands in the window that begins at `start_ms`.
+pub(super) fn read(db: &Connection, budget: &BudgetId, start_ms: i64) -> Result<BudgetStanding> {
+    let Some(number) = find(db, budget)? else { return Ok(BudgetStanding::default()) };
+    let (used, held) = standing(db, number, start_ms)?;
+    let since = db
+        .prepare_cached("SELECT since FROM budgets WHERE number = ?1")?
+        .query_row([number], |row| row.get(0))?;
+    Ok(BudgetStanding { used, held, since_ms: Some(since) })
 }
 
 fn holds(db: &Connection, generation: &str) -> Result<Vec<(i64, Unit, i64, u64)>> {

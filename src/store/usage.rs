@@ -61,6 +61,14 @@ pub(super) fn read(db: &Connection, query: &UsageQuery) -> Result<Vec<UsageLine>
     Ok(lines.collect::<rusqlite::Result<_>>()?)
 }
 
+/// The credits of all rows.
+pub(super) fn settled(db: &Connection) -> Result<Credits, StoreError> {
+    let sum = db
+        .prepare_cached("SELECT coalesce(sum(credits), 0) FROM usage")?
+        .query_row([], |row| row.get(0).map(whole))?;
+    Ok(Credits::from_micro(sum))
+}
+
 fn stored(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -17,9 +17,10 @@ use crate::image::{Fingerprint, ImageRequest, Plan};
 use crate::keys::Keys;
 use crate::media::{Converter, FetchOptions, Fetcher, Guard, Spool};
 use crate::openai::StreamKind;
+use crate::quota::Quota;
 use crate::server::gateway::{Gateway, Parts, Policy, ServerOptions};
 use crate::server::layers::RequestId;
-use crate::store::{Engine, EngineJournal};
+use crate::store::{Engine, EngineJournal, EngineLedger};
 use crate::telemetry::Metrics;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -83,13 +84,15 @@ fn gateway() -> Arc<Gateway> {
     let options = Options { max_tasks: 1, queue_timeout: DAY, create_patience: DAY, ..Options::default() };
     let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
     let upstream = Arc::new(Buggy);
-    let journal = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
+    let engine = Engine::in_memory().unwrap();
+    let (journal, ledger) =
+        (Arc::new(EngineJournal::new(engine.clone())), Arc::new(EngineLedger::new(engine)));
     let (generations, _bookkeeping) =
         Generations::new(upstream, fetcher, watcher, journal, options, Arc::clone(&metrics), clock.clone());
     let (converter, guard) = (Converter::new(1, 1), Guard::new(false));
     let spool = Spool::new(std::env::temp_dir());
-    let quota = Arc::new(crate::quota::Quota::unlimited());
-    let parts = Parts { generations, quota, converter, guard, spool, metrics, clock };
+    let quota = Arc::new(Quota::unlimited());
+    let parts = Parts { generations, quota, ledger, converter, guard, spool, metrics, clock };
     let policy = Policy {
         keys: Keys::new(Vec::new(), Vec::new()).unwrap(),
         catalog: Catalog::default(),

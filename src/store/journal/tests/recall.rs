@@ -34,11 +34,8 @@ async fn kept() -> EngineJournal {
         let generation = admission.id.clone();
         journal.admit(admission, Vec::new()).await.unwrap();
         let ended_ms = 100 * i64::from(number);
-        note(
-            &journal,
-            Note::Finished { generation, created: 3, ended_ms, images, settlement: settlement() },
-        )
-        .await;
+        note(&journal, Note::Finished { generation, created: 3, ended_ms, images, settlement: settlement() })
+            .await;
     }
     journal
 }
