@@ -67,9 +67,15 @@ fn by_the_clock(now: Timestamp, seconds: i64, zone: &TimeZone) -> Option<(Timest
     let start = Timestamp::from_second(wall.div_euclid(seconds) * seconds - offset).ok()?;
     let end = start.checked_add(seconds.seconds()).ok()?;
     let just_after = now.checked_add(1.millisecond()).ok()?;
-    let before = zone.preceding(just_after).next().map(|change| change.timestamp());
-    let after = zone.following(now).next().map(|change| change.timestamp());
-    Some((before.map_or(start, |change| change.max(start)), after.map_or(end, |change| change.min(end))))
+    // Some changes in the tables are of nothing but a name.
+    let is_of_the_clock = |at: &Timestamp| {
+        at.checked_sub(1.millisecond()).is_ok_and(|before| zone.to_offset(before) != zone.to_offset(*at))
+    };
+    let before = zone.preceding(just_after).map(|change| change.timestamp());
+    let after = zone.following(now).map(|change| change.timestamp());
+    let latest = before.take_while(|change| *change > start).find(is_of_the_clock);
+    let next = after.take_while(|change| *change < end).find(is_of_the_clock);
+    Some((latest.unwrap_or(start), next.unwrap_or(end)))
 }
 
 /// From the first instant of one day to the first of another.
