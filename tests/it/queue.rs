@@ -1,6 +1,5 @@
 //! Places upstream, shared among teams: who is served in which order, by the simulator's ledger.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -135,8 +134,7 @@ async fn who_is_queued_is_told_its_position_and_who_runs_is_not() {
     }
     // One of another team goes before all but the first.
     let calm = promise(&house, CALM_KEY, "calm").await.json();
-    let path = format!("/admin/v1/generations?state=queued&team=calm");
-    let listed = house.admin(&path).await.is_ok().json();
+    let listed = house.admin("/admin/v1/generations?state=queued&team=calm").await.is_ok().json();
     assert_eq!(
         (&listed["data"][0]["id"], &listed["data"][0]["position"]),
         (&calm["id"], &json!(0)),

@@ -9,9 +9,7 @@ use evolink_gateway::evolink::TaskId;
 use evolink_gateway::generation::MadeImage;
 use evolink_gateway::generation::journal::{Journal as _, Note};
 use evolink_gateway::image::{ImageRequest, Plan};
-use evolink_gateway::quota::{
-    Account, Book, Budget, CallerLimits, Demand, Limits, Period, Quota, Unit,
-};
+use evolink_gateway::quota::{Account, Book, Budget, CallerLimits, Demand, Limits, Period, Quota, Unit};
 use evolink_gateway::store::{Engine, EngineJournal};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -42,7 +40,11 @@ pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> Result<(), Er
 /// The limits looked up, the plan checked, the buckets asked and told.
 fn decision_us(plan: &Plan) -> Result<f64, Error> {
     let now = tokio::time::Instant::now();
-    let of = |account| Limits { requests_per_minute: Some(60), images_per_minute: Some(60), ..Limits::none(account) };
+    let of = |account| Limits {
+        requests_per_minute: Some(60),
+        images_per_minute: Some(60),
+        ..Limits::none(account)
+    };
     let names: Vec<Arc<str>> = (0..TEAMS).map(|number| format!("team {number}").into()).collect();
     let teams = names.iter().map(|team| (of(Account::Team(Arc::clone(team))), 1));
     let quota = Quota::new(Book::new(teams), MICRO_CREDITS_PER_USD);
@@ -73,7 +75,8 @@ async fn refused(bench: &Bench, report: &mut Report) -> Result<(), Error> {
     let server = bench.gateway_with_limits(&upstream, "{requests_per_minute: 1}").await?;
     let mut client = Client::connect(&server).await?;
     client.status().await?;
-    let (length, mut used, mut times) = (Duration::from_millis(if bench.quick { 300 } else { 1000 }), Vec::new(), Vec::new());
+    let (length, mut used, mut times) =
+        (Duration::from_millis(if bench.quick { 300 } else { 1000 }), Vec::new(), Vec::new());
     for _ in 0..5 {
         let (before, began, mut answered) = (server.process.cpu()?, Instant::now(), 0);
         while began.elapsed() < length {
@@ -88,7 +91,8 @@ async fn refused(bench: &Bench, report: &mut Report) -> Result<(), Error> {
         }
         used.push(server.process.cpu()?.saturating_sub(before).as_secs_f64() * 1e6 / count(answered));
     }
-    report.tell("a request refused by its rate, one after the other: p50", format!("{:.0} µs", median(&times)));
+    report
+        .tell("a request refused by its rate, one after the other: p50", format!("{:.0} µs", median(&times)));
     report.at_most("CPU of the gateway for it, everything included", median(&used), REFUSAL_US_MAX, "µs");
     Ok(())
 }
@@ -123,7 +127,8 @@ async fn admit(journal: &EngineJournal, plan: &Arc<Plan>, demands: Vec<Demand>) 
     journal.admit(admission, vec![intent]).await?;
     let took = asked.elapsed().as_secs_f64() * 1000.0;
     let link = "https://media.example/results/2026/11/22/a-picture.png".to_owned();
-    let made = Ok(MadeImage { task: TaskId::new("task-unified-1774857405-abc123de"), link, credits: plan.price });
+    let made =
+        Ok(MadeImage { task: TaskId::new("task-unified-1774857405-abc123de"), link, credits: plan.price });
     let (created, ended_ms, settlement) = (1_800_000_000, 1_800_000_000_000, Box::new(settlement(plan)));
     let ended = Note::Ended { purchase, result: made.clone() };
     let finished = Note::Finished { generation, created, ended_ms, images: vec![made], settlement };

@@ -52,7 +52,7 @@ mod tests {
             holdings.note(Duration::from_secs(10));
         }
         assert_eq!(holdings.usual(), None);
-        holdings.note(Duration::from_secs(900));
+        holdings.note(Duration::from_mins(15));
         assert_eq!(holdings.usual(), Some(Duration::from_secs(10)));
         for _ in 0..LATEST {
             holdings.note(Duration::from_secs(20));

@@ -6,7 +6,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::quota::Account;
 
 /// What clients believe of a pause.
-const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// What the line means for one more image.
 #[derive(Debug, Clone)]

@@ -195,10 +195,10 @@ proptest! {
             }
             let may = |name: &usize| *name >= 10 || allowed & (1 << name) != 0;
             let Some((served, ())) = queue.pop(may) else { continue };
-            for team in 0..4 {
+            for (team, passed) in passed.iter_mut().enumerate() {
                 let waits = queue.of_team(&team) > 0 && may(&team) && team != served;
-                passed[team] = if waits { passed[team] + 1 } else { 0 };
-                prop_assert!(passed[team] <= WAIT_MAX, "team {team} was passed over {} times", passed[team]);
+                *passed = if waits { *passed + 1 } else { 0 };
+                prop_assert!(*passed <= WAIT_MAX, "team {team} was passed over {passed} times");
             }
         }
     }
