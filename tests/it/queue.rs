@@ -23,7 +23,7 @@ fn teams(max_tasks: usize, busy: Value, calm: Value) -> Value {
     };
     json!({
         "evolink": {"max_tasks": max_tasks, "poll": {"max": "50ms"}},
-        "generation": {"queue_timeout": "1h"},
+        "generation": {"queue_timeout": "590s"},
         "teams": [team("busy", BUSY_KEY, busy), team("calm", CALM_KEY, calm), team("design", DESIGN_KEY, json!({}))],
     })
 }
