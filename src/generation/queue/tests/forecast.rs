@@ -63,7 +63,7 @@ async fn who_is_at_a_limit_of_its_own_is_told_so_and_counted() {
     let ones: Vec<_> = (0..4).map(|_| house.of("full")).collect();
     let _line = lined_up(&ones);
     let one = house.of("full");
-    house.queue.foresee(&one.standing(), 1).unwrap_err();
+    let fault = house.queue.foresee(&one.standing(), 1).unwrap_err();
     let told = "This team may have 2 images made at once (concurrent_images)";
     assert!(fault.message().starts_with(told), "{}", fault.message());
     assert_eq!(fault.retry_after_seconds(), Some(10), "two rounds of 35 s");
