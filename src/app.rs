@@ -5,6 +5,7 @@
 mod build;
 mod limits;
 mod policy;
+mod prices;
 mod rows;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use tokio::time::timeout;
 
 pub use build::App;
 pub use policy::{PolicyError, policy};
+pub use prices::table;
 pub use rows::{RowProblem, rows};
 
 use crate::config::{Loaded, Problems, Reload, Settings, needs_restart};
@@ -208,6 +210,7 @@ impl Reloading {
         })?;
         self.gateway.set_policy(policy);
         self.gateway.set_limits(limits::book(&loaded.settings));
+        self.gateway.set_micro_credits_per_usd(loaded.settings.pricing.credits_per_usd.micros());
         let waiting = needs_restart(&self.settings, &loaded.settings);
         for path in &waiting {
             tracing::warn!(%path, "this changed setting holds after a restart");

@@ -27,8 +27,8 @@ pub use alias::{Alias, shipped_aliases};
 pub use models::built_in;
 pub use own::{MODEL_PARAMS, OwnKind, OwnParameter};
 pub use row::{
-    Efforts, Excess, Inputs, MaskRule, Output, Price, PromptLimits, Row, STAND_IN_PRICE, TierField, Tiers,
-    Transparency, TypicalTime,
+    Efforts, Excess, Inputs, MaskRule, Output, Price, PriceVariant, PromptLimits, Row, STAND_IN_PRICE,
+    TierField, Tiers, Transparency, TypicalTime,
 };
 pub use sizes::{PixelRule, PixelSizes, RatioRow, Sizes, nominal};
 pub use tokens::{TokenRates, TokenTable};

@@ -159,7 +159,7 @@ impl Generations {
             breaker: Breaker::new(),
             claims: Claims::default(),
             watcher,
-            queue: Queue::new(options.max_tasks, options.queue_timeout),
+            queue: Queue::new(options.max_tasks, options.queue_timeout, Arc::clone(&quota)),
             quota,
             gallery,
             trials: Trials::new(Arc::clone(&journal)),
@@ -203,7 +203,8 @@ impl Generations {
 
     async fn enter(&self, wish: Wish) -> Result<Waiter, Fault> {
         let Wish { plan, owner, inputs, reuse, limits, price } = wish;
-        let begun = self.find_or_add(plan, &owner, &reuse, Booking::new(limits, price))?;
+        let booking = Booking::new(limits, price, self.0.quota.micro_credits_per_usd());
+        let begun = self.find_or_add(plan, &owner, &reuse, booking)?;
         let (generation, came, newly_named) = match begun {
             Begun::Found(Found { generation, came, newly_named }) => (generation, came, newly_named),
             Begun::New(generation) => {
@@ -314,6 +315,11 @@ impl Generations {
     /// Whether upstream takes creates at the moment.
     pub fn upstream_health(&self) -> BreakerSnapshot {
         self.0.breaker.snapshot(Instant::now())
+    }
+
+    /// Other limits are in force: who waits for a place may have it now.
+    pub fn limits_changed(&self) {
+        self.0.queue.limits_changed();
     }
 
     /// Waits until nothing is under way any more: every task seen to its end, every upload deleted. For the drain, when

@@ -23,6 +23,7 @@ pub use prices::Prices;
 pub use usage::{Dimension, UsageLine, UsageQuery, UsageRow, Used};
 pub use window::{Period, Window};
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::fault::Fault;
@@ -36,12 +37,13 @@ pub struct Quota {
     pub gate: Gate,
     pub prices: Prices,
     /// `pricing.credits_per_usd`.
-    micro_credits_per_usd: u64,
+    micro_credits_per_usd: AtomicU64,
 }
 
 impl Quota {
     pub fn new(book: Book, micro_credits_per_usd: u64) -> Self {
         let book = RwLock::new(Arc::new(book));
+        let micro_credits_per_usd = AtomicU64::new(micro_credits_per_usd);
         Self { book, gate: Gate::default(), prices: Prices::default(), micro_credits_per_usd }
     }
 
@@ -63,8 +65,13 @@ impl Quota {
         self.book().of(team, key)
     }
 
-    pub const fn micro_credits_per_usd(&self) -> u64 {
-        self.micro_credits_per_usd
+    pub fn micro_credits_per_usd(&self) -> u64 {
+        self.micro_credits_per_usd.load(Ordering::Relaxed)
+    }
+
+    /// For what begins from now on.
+    pub fn set_micro_credits_per_usd(&self, micro_credits: u64) {
+        self.micro_credits_per_usd.store(micro_credits, Ordering::Relaxed);
     }
 
     /// Whether the plan is within what the caller may ask for at all, and what is to be held for one image.
@@ -73,7 +80,7 @@ impl Quota {
     /// 403 `limit_exceeded`; 400 for an `n` that could never be made.
     pub fn check(&self, limits: &CallerLimits, plan: &Plan) -> Result<Credits, Fault> {
         let price = self.prices.hold(plan);
-        limits.check(plan, price, self.micro_credits_per_usd)?;
+        limits.check(plan, price, self.micro_credits_per_usd())?;
         Ok(price)
     }
 }

@@ -87,7 +87,7 @@ fn touched() -> Metrics {
     let metrics = Metrics::new();
     metrics.request("/v1/models", "team", 200, "", "bypass", 1.0);
     metrics.overhead("/v1/models", 0.1);
-    drop((metrics.waiting("team"), metrics.running(), metrics.queued()));
+    drop((metrics.waiting("team"), metrics.running("team"), metrics.queued("team")));
     metrics.generation("team", "model", "low", "completed", 1.0);
     metrics.images("team", "model", 1, Credits::ZERO);
     metrics.joined();

@@ -84,6 +84,14 @@ impl Client {
         if status == StatusCode::OK { Ok(bytes) } else { Err(format!("answered {status}").into()) }
     }
 
+    /// Asks for a picture; returns the status, once the whole answer is there.
+    pub(crate) async fn status(&mut self) -> Result<StatusCode, Error> {
+        let answer = self.ask().await?;
+        let status = answer.status();
+        answer.collect().await?;
+        Ok(status)
+    }
+
     /// Asks for a picture; returns the whole answer.
     pub(crate) async fn answer(&mut self) -> Result<Bytes, Error> {
         Ok(self.ask().await?.collect().await?.to_bytes())

@@ -30,7 +30,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 #[command(name = "gateway", about = "Measures the gateway beside a floor; exit code 1 when a bar is missed")]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line, two of them hidden")]
 struct Arguments {
-    /// Only parts whose name contains this: throughput, journal, waiting, pictures, start, polling
+    /// Only parts whose name contains this: throughput, admission, journal, waiting, pictures, start, polling
     #[arg(long, default_value = "")]
     only: String,
     /// Short rounds, and no polling part (it takes two minutes)
@@ -98,6 +98,9 @@ async fn measure(bench: &Bench, only: &str) -> Result<Report, Error> {
     }
     if wanted("throughput") {
         scenario::throughput::measure(bench, &mut report).await?;
+    }
+    if wanted("admission") {
+        scenario::admission::measure(bench, &mut report).await?;
     }
     if wanted("journal") {
         scenario::journal::measure(bench, &mut report).await?;

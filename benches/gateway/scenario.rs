@@ -1,5 +1,6 @@
 //! The parts of the table, one file each.
 
+pub(crate) mod admission;
 pub(crate) mod journal;
 pub(crate) mod pictures;
 pub(crate) mod polling;

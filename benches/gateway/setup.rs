@@ -97,6 +97,16 @@ impl Bench {
         self.start_gateway(Core::Any, upstream, evolink, "embedded", folder).await
     }
 
+    /// One whose callers have these limits.
+    pub(crate) async fn gateway_with_limits(
+        &self,
+        upstream: &Upstream,
+        limits: &str,
+    ) -> Result<Server, Error> {
+        let config = self.config(upstream, "", "memory", &self.directory.join("data"));
+        self.start_with(Core::Measured, format!("{config}limits: {limits}\n")).await
+    }
+
     async fn start_gateway(
         &self,
         core: Core,
@@ -105,8 +115,12 @@ impl Bench {
         store: &str,
         data: &Path,
     ) -> Result<Server, Error> {
+        self.start_with(core, self.config(upstream, evolink, store, data)).await
+    }
+
+    async fn start_with(&self, core: Core, settings: String) -> Result<Server, Error> {
         let config = self.file("yaml");
-        std::fs::write(&config, self.config(upstream, evolink, store, data))?;
+        std::fs::write(&config, settings)?;
         let process = self.start(core, &self.gateway, &format!("serve --config {}", config.display()))?;
         let address = process.address_after("\"api\":\"").await?;
         Ok(Server { process, address, key: self.key.expose().to_owned() })

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::rows::{RowProblem, rows};
+use super::prices::table;
+use super::rows::RowProblem;
 use crate::catalog::{self, Catalog};
 use crate::config::Settings;
 use crate::config::settings::{Alias, Key, ResponseFormat, Team};
@@ -27,7 +28,7 @@ pub enum PolicyError {
 /// Keys, catalog and strictness as the settings say. Without any team a first key is minted into `state.path`;
 /// reads and writes that file, so it blocks.
 pub fn policy(settings: &Settings) -> Result<Policy, PolicyError> {
-    let rows = rows(&settings.models.catalog).map_err(PolicyError::Rows)?;
+    let rows = table(settings).map_err(PolicyError::Rows)?;
     let mut teams: Vec<_> = settings.teams.iter().map(|team| team_of(team, settings)).collect();
     let mut specs: Vec<_> = settings.teams.iter().flat_map(specs_of).collect();
     if settings.teams.is_empty() {

@@ -233,7 +233,7 @@ fn delivery(
 }
 
 fn costs(row: &Row, task: &TaskSpec, quality: Quality, sizing: Sizing) -> (TokenEstimate, Credits) {
-    match &row.price {
+    let (tokens, by_token) = match &row.price {
         Price::Tokens(table) => {
             let tokens = table.estimate(&task.prompt, task.references.len(), quality, sizing.expected);
             (tokens, table.price(tokens))
@@ -241,5 +241,6 @@ fn costs(row: &Row, task: &TaskSpec, quality: Quality, sizing: Sizing) -> (Token
         Price::PerImage(price) => {
             (TokenEstimate { input_text: text_tokens(&task.prompt), ..TokenEstimate::default() }, *price)
         }
-    }
+    };
+    (tokens, row.price_of(quality, sizing.expected.tier()).unwrap_or(by_token))
 }

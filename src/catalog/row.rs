@@ -33,6 +33,8 @@ pub struct Row {
     /// The model's own parameters beyond these.
     pub own: Vec<OwnParameter>,
     pub price: Price,
+    /// The first that fits counts instead of `price`.
+    pub price_variants: Vec<PriceVariant>,
     pub typical_times: Vec<TypicalTime>,
     /// Overrides `evolink.task_timeout` for models that take much longer.
     pub task_timeout: Option<Duration>,
@@ -209,6 +211,16 @@ pub enum Price {
     PerImage(Credits),
 }
 
+/// What an image of some qualities or sizes costs, whatever the row's price says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PriceVariant {
+    /// None: any.
+    pub quality: Option<Quality>,
+    /// What the expected picture counts as by its pixels. None: any.
+    pub tier: Option<Tier>,
+    pub price: Credits,
+}
+
 /// For models whose price no page tells: above every figure on any of their pages (8.7 credits), so that a check of
 /// money errs towards refusing. Upstream's own figure replaces it when a task has ended.
 pub const STAND_IN_PRICE: Price = Price::PerImage(Credits::from_micro(20_000_000));
@@ -243,6 +255,7 @@ impl Row {
             output: Output::Unknown,
             own: Vec::new(),
             price: STAND_IN_PRICE,
+            price_variants: Vec::new(),
             typical_times: Vec::new(),
             task_timeout: None,
         }
@@ -252,6 +265,18 @@ impl Row {
     pub fn typical_duration(&self, quality: Quality, tier: Tier) -> Option<(Duration, Duration)> {
         let found = self.typical_times.iter().find(|time| time.quality == quality && time.tier == tier)?;
         Some((found.from, found.to))
+    }
+
+    /// The price of one image that is not by its tokens, where there is one.
+    pub(super) fn price_of(&self, quality: Quality, tier: Tier) -> Option<Credits> {
+        let fits = |variant: &&PriceVariant| {
+            variant.quality.is_none_or(|only| only == quality) && variant.tier.is_none_or(|only| only == tier)
+        };
+        let own = self.price_variants.iter().find(fits).map(|variant| variant.price);
+        own.or(match self.price {
+            Price::PerImage(price) => Some(price),
+            Price::Tokens(_) => None,
+        })
     }
 
     /// Whether the model takes reference pictures.

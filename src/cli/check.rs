@@ -42,7 +42,7 @@ fn report(outcome: &Result<Loaded, Problems>) -> (String, String, ExitCode) {
     match outcome {
         Ok(loaded) => {
             // What a row comes to depends on the table of models, which the configuration alone does not know.
-            if let Err(problems) = app::rows(&loaded.settings.models.catalog) {
+            if let Err(problems) = app::table(&loaded.settings) {
                 let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
                 return (String::new(), lines.join("\n") + "\n", ExitCode::from(REFUSED));
             }

@@ -20,6 +20,11 @@ impl Amount {
         Self { micros: count.saturating_mul(MILLION) }
     }
 
+    /// So many millionths.
+    pub const fn from_micros(micros: u64) -> Self {
+        Self { micros }
+    }
+
     /// The amount in millionths.
     pub const fn micros(self) -> u64 {
         self.micros

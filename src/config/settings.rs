@@ -5,6 +5,7 @@ mod catalog;
 mod evolink;
 mod models;
 mod operation;
+mod pricing;
 mod server;
 mod storage;
 mod teams;
@@ -13,8 +14,9 @@ pub use catalog::{
     CatalogRow, ImageInputs, ParameterKind, PixelRule, PngBy, ResolutionAs, RowParameter, Transparent,
 };
 pub use evolink::{Batch, Callback, Evolink, Generation, OnDisconnect, Poll};
-pub use models::{Alias, DEFAULT_MODEL, Models, Pricing, ResponseFormat, SHIPPED_ALIASES};
+pub use models::{Alias, DEFAULT_MODEL, Models, ResponseFormat, SHIPPED_ALIASES};
 pub use operation::{Log, LogFormat, LogLevel, Tracing};
+pub use pricing::{ModelPrice, ModelTokenPrices, OutputTokens, PriceVariant, Pricing, TokenPrices};
 pub use server::{Cors, Keepalive, Server};
 pub use storage::{ImageStore, Images, OnOutage, Redis, S3, State, StateStore};
 pub use teams::{

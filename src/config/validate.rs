@@ -3,6 +3,7 @@
 
 mod budgets;
 mod models;
+mod prices;
 mod teams;
 
 use super::Checks;

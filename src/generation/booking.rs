@@ -9,9 +9,8 @@ use tokio::time::Instant;
 use super::House;
 use super::journal::Note;
 use super::model::{Finished, Generation};
-use crate::fault::Fault;
 use crate::money::Credits;
-use crate::quota::{Account, CallerLimits, Exceeded, Limits, Settlement, Spent, UsageRow, Used};
+use crate::quota::{Account, CallerLimits, Limits, Settlement, Spent, UsageRow, Used};
 
 /// The limits a generation is counted against, and what it is expected to cost.
 #[derive(Debug)]
@@ -19,6 +18,8 @@ pub(super) struct Booking {
     pub limits: CallerLimits,
     /// Held for one image.
     pub price: Credits,
+    /// Of one dollar; that of its beginning, so that what is booked agrees with what is held.
+    pub micro_credits_per_usd: u64,
     held: Mutex<Held>,
 }
 
@@ -32,15 +33,16 @@ struct Held {
 }
 
 impl Booking {
-    pub(super) fn new(limits: CallerLimits, price: Credits) -> Self {
-        Self { limits, price, held: Mutex::default() }
+    pub(super) fn new(limits: CallerLimits, price: Credits, micro_credits_per_usd: u64) -> Self {
+        Self { limits, price, micro_credits_per_usd, held: Mutex::default() }
     }
 
     /// Of a caller without limits.
     pub(super) fn none(team: &Arc<str>, key_name: &Arc<str>) -> Self {
         let account = Account::Key { team: Arc::clone(team), name: Arc::clone(key_name) };
         let of_team = Limits::none(Account::Team(Arc::clone(team))).into();
-        Self::new(CallerLimits { key: Limits::none(account).into(), team: of_team, weight: 1 }, Credits::ZERO)
+        let limits = CallerLimits { key: Limits::none(account).into(), team: of_team, weight: 1 };
+        Self::new(limits, Credits::ZERO, 0)
     }
 
     pub(super) fn team(&self) -> &str {
@@ -56,10 +58,9 @@ impl Booking {
         }
     }
 
-    /// Gives back what the beginning took, since the generation was refused; and says why.
-    pub(super) fn refused(&self, house: &House, images: u8, exceeded: Exceeded) -> Fault {
+    /// Gives back what the beginning took, since the generation was refused.
+    pub(super) fn give_back(&self, house: &House, images: u8) {
         house.quota.gate.give_back(&self.limits, images.into(), Instant::now());
-        self.limits.spent(exceeded, house.clock.now())
     }
 
     /// Upstream reserved so much for an image: if the generation will cost more than it holds, the hold is raised.
@@ -80,7 +81,7 @@ impl Booking {
         if more > 0 {
             house.metrics.quota_overshoot(Credits::from_micro(more));
             let spent = Spent { images: count.into(), micro_credits: total };
-            let micro_credits_per_usd = house.quota.micro_credits_per_usd();
+            let micro_credits_per_usd = self.micro_credits_per_usd;
             let generation = generation.id().clone();
             house.scribe.note(Note::Raised { generation, spent, micro_credits_per_usd });
         }
@@ -100,7 +101,7 @@ impl Booking {
         let day = house.clock.now().to_zoned(TimeZone::UTC).date();
         Settlement {
             spent: Spent { images, micro_credits: credits.micro() },
-            micro_credits_per_usd: house.quota.micro_credits_per_usd(),
+            micro_credits_per_usd: self.micro_credits_per_usd,
             usage: UsageRow {
                 day,
                 team: generation.owner().team.to_string(),

@@ -284,9 +284,9 @@ impl Generation {
         }
     }
 
-    /// How many images come before its first one; none once it runs.
+    /// How many images come before its first one while it is queued; none before it stands in the line.
     pub fn ahead(&self) -> Option<usize> {
-        self.line.ahead()
+        (self.state() == State::Queued).then(|| self.line.ahead()).flatten()
     }
 
     /// 0 to 100: the average of its images, which never falls; 100 once it is done.

@@ -124,6 +124,7 @@ async fn begun(
             // Not before there is a place: ten copies of a long prompt for each generation in the queue would be much.
             let body = body(generation, order)?;
             if !generation.audience.may_buy() {
+                slot.unused();
                 return Err(nobody_waits());
             }
             (Purchase::begin(house, generation, order.index, 0, body).await?, None, Some(slot))

@@ -101,7 +101,11 @@ async fn restore_ended(house: &House) -> Result<usize, JournalError> {
 fn kept(house: &House, admission: Admission, age: Duration, audience: Audience) -> Generation {
     let limits = house.quota.limits(&admission.owner.team, &admission.key_name);
     let price = house.quota.prices.hold(&admission.plan);
-    Generation::kept(admission, age, audience).booked(Booking::new(limits, price))
+    Generation::kept(admission, age, audience).booked(Booking::new(
+        limits,
+        price,
+        house.quota.micro_credits_per_usd(),
+    ))
 }
 
 fn note_stored(generation: &Generation, pictures: Vec<(u8, StoredPicture)>) {

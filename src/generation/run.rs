@@ -35,11 +35,14 @@ pub(super) struct Start {
 /// Writes the generation down, and runs it. What cannot be written down never was: nobody is to find it.
 pub(super) async fn begin(house: Arc<House>, generation: Arc<Generation>, inputs: Vec<InputFile>) {
     let end = End { house: &house, generation: &generation };
-    let standing = Standing::queued(&house.metrics, generation.booking.limits.clone(), &generation.line);
+    let standing = Standing::queued(&house.metrics, &generation.booking.limits, &generation.line);
     let written = write_down(&house, &generation, &inputs, &standing).await;
     let images = match written {
         Ok(images) => images,
-        Err(fault) => return refuse(&house, &generation, fault),
+        Err(fault) => {
+            generation.booking.give_back(&house, generation.plan().count);
+            return refuse(&house, &generation, fault);
+        }
     };
     generation.admit(Ok(()));
     let ended = run(&house, &generation, &standing, Start { images, inputs, ..Start::default() }).await;
@@ -58,13 +61,14 @@ async fn write_down(
         tracing::warn!(generation_id = %generation.id(), %reason, "a generation is refused: its pictures could not be stored");
         return Err(unstorable().with_cause(reason));
     }
+    house.queue.foresee(standing, generation.plan().count)?;
     let (images, intents) = ready(house, generation, inputs, standing);
     let (booking, plan) = (&generation.booking, generation.plan());
-    let per_usd = house.quota.micro_credits_per_usd();
+    let per_usd = booking.micro_credits_per_usd;
     let demands = booking.limits.demands(plan, booking.price, per_usd, house.clock.now());
     house.journal.admit(generation.to_admission(demands), intents).await.map_err(|error| {
         if let JournalError::Exceeded(exceeded) = error {
-            return booking.refused(house, plan.count, exceeded);
+            return booking.limits.spent(exceeded, house.clock.now());
         }
         tracing::error!(generation_id = %generation.id(), %error, "a generation is refused: it cannot be written down");
         unwritten().with_cause(error)
@@ -91,7 +95,7 @@ fn unstorable() -> Fault {
 /// Goes on where an earlier process ended.
 pub(super) async fn resume(house: Arc<House>, generation: Arc<Generation>, start: Start) {
     let end = End { house: &house, generation: &generation };
-    let standing = Standing::queued(&house.metrics, generation.booking.limits.clone(), &generation.line);
+    let standing = Standing::queued(&house.metrics, &generation.booking.limits, &generation.line);
     let ended = run(&house, &generation, &standing, start).await;
     drop(standing);
     drop(end);
@@ -124,6 +128,7 @@ fn ready(
         let Some(body) = create_body(&generation.plan().task, index, &UploadLinks::new()) else { break };
         let Some(slot) = house.queue.take_free(standing) else { break };
         if !generation.audience.may_buy() {
+            slot.unused();
             break;
         }
         let purchase = Purchase::new(house, generation, index, 0, body);

@@ -65,5 +65,5 @@ async fn a_generation_that_panics_ends_for_its_waiters_and_frees_its_place() {
         assert_eq!(fault.kind(), FaultKind::Internal);
         assert!(!waiter.joined());
     }
-    assert!(metrics.render().contains("evolink_gateway_running_generations 0"));
+    assert!(metrics.render().contains(r#"evolink_gateway_running_generations{team="design"} 0"#));
 }

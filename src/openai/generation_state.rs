@@ -18,6 +18,8 @@ pub struct GenerationState {
     pub state: &'static str,
     /// 0 to 100.
     pub progress: u8,
+    /// While it is queued: how many images come before its first.
+    pub position: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -27,6 +29,8 @@ struct Standing<'a> {
     created: i64,
     state: &'static str,
     progress: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -37,11 +41,11 @@ struct Deletion<'a> {
 }
 
 impl GenerationState {
-    /// `{"id","object":"image.generation","created","state","progress"}`
+    /// `{"id","object":"image.generation","created","state","progress"}`, and `"position"` while it is queued.
     pub fn body(&self) -> Vec<u8> {
-        let Self { id, created, state, progress } = self;
-        let (created, progress) = (*created, *progress);
-        json(&Standing { id, object: OBJECT, created, state, progress }).into_bytes()
+        let Self { id, created, state, progress, position } = self;
+        let (created, progress, position) = (*created, *progress, *position);
+        json(&Standing { id, object: OBJECT, created, state, progress, position }).into_bytes()
     }
 }
 
@@ -56,10 +60,17 @@ mod tests {
 
     #[test]
     fn a_generation_under_way_says_where_it_stands() {
-        let state = GenerationState { id: "gen_1".into(), created: 7, state: "running", progress: 40 };
+        let id = || "gen_1".to_owned();
+        let state = GenerationState { id: id(), created: 7, state: "running", progress: 40, position: None };
         insta::assert_snapshot!(
             String::from_utf8(state.body()).unwrap(),
             @r#"{"id":"gen_1","object":"image.generation","created":7,"state":"running","progress":40}"#
+        );
+        let state =
+            GenerationState { id: id(), created: 7, state: "queued", progress: 0, position: Some(12) };
+        insta::assert_snapshot!(
+            String::from_utf8(state.body()).unwrap(),
+            @r#"{"id":"gen_1","object":"image.generation","created":7,"state":"queued","progress":0,"position":12}"#
         );
     }
 

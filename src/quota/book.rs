@@ -46,6 +46,23 @@ impl Book {
         CallerLimits { key: of_key, team: of_team, weight }
     }
 
+    /// How many images an account may have made at once.
+    pub fn concurrent_images(&self, account: &Account) -> Option<u32> {
+        let limits = match account {
+            Account::Team(team) => &self.teams.get(team)?.0,
+            Account::Key { team, name } => self.keys.get(&(Arc::clone(team), Arc::clone(name)))?,
+        };
+        limits.concurrent_images
+    }
+
+    /// A team's weight in the queue; that of a stranger is 1.
+    pub fn weight(&self, team: &Account) -> u32 {
+        match team {
+            Account::Team(team) => self.teams.get(team).map_or(1, |(_, weight)| *weight),
+            Account::Key { .. } => 1,
+        }
+    }
+
     /// All teams, in no order.
     pub fn teams(&self) -> impl Iterator<Item = &Arc<Limits>> {
         self.teams.values().map(|(limits, _)| limits)
@@ -59,7 +76,11 @@ mod tests {
     #[test]
     fn a_key_has_its_own_limits_and_its_teams_and_a_stranger_none() {
         let design: Arc<str> = "design".into();
-        let of_team = Limits { max_n: Some(4), ..Limits::none(Account::Team(Arc::clone(&design))) };
+        let of_team = Limits {
+            max_n: Some(4),
+            concurrent_images: Some(8),
+            ..Limits::none(Account::Team(Arc::clone(&design)))
+        };
         let account = Account::Key { team: Arc::clone(&design), name: "ci".into() };
         let of_key = Limits { max_n: Some(2), ..Limits::none(account) };
         let book = Book::new([(of_team, 3), (of_key, 1)]);
@@ -71,5 +92,9 @@ mod tests {
         assert_eq!(found("design", "web"), (None, Some(4), 3));
         assert_eq!(found("ops", "ci"), (None, None, 1));
         assert_eq!(book.teams().count(), 1);
+        let team = |name: &str| Account::Team(name.into());
+        assert_eq!((book.weight(&team("design")), book.weight(&team("ops"))), (3, 1));
+        assert_eq!(book.concurrent_images(&team("design")), Some(8));
+        assert_eq!(book.concurrent_images(&team("ops")), None);
     }
 }

@@ -29,8 +29,15 @@ impl fmt::Display for Account {
 }
 
 impl Account {
+    /// The team's name, of a key too.
+    pub fn team(&self) -> &str {
+        match self {
+            Self::Team(team) | Self::Key { team, .. } => team,
+        }
+    }
+
     /// For the sentence that tells of a limit.
-    const fn noun(&self) -> &'static str {
+    pub const fn noun(&self) -> &'static str {
         match self {
             Self::Team(_) => "team",
             Self::Key { .. } => "API key",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// What is used is counted in these parts of one.
 const PARTS: u128 = MINUTE.as_nanos();
 
@@ -133,8 +133,8 @@ mod tests {
             let all: u64 = taken.iter().map(|(_, count)| u64::from(*count)).sum();
             if let Some(first) = first {
                 let span = taken.last().map_or(Duration::ZERO, |(at, _)| at.duration_since(first));
-                let most = f64::from(limit) * (1.0 + span.as_secs_f64() / 60.0);
-                prop_assert!(all as f64 <= most + 1e-6, "{all} of {most}");
+                let most = u128::from(limit) * (MINUTE + span).as_nanos();
+                prop_assert!(u128::from(all) * PARTS <= most, "{all} in {span:?}");
             }
         }
     }

@@ -22,7 +22,8 @@ pub(super) fn accepted(generation: &Generation, clock: &Clock) -> Response {
     let id = generation.id().to_string();
     let location = format!("/v1/images/generations/{id}");
     let (created, state) = (generation.created_unix(), generation.state().name());
-    let body = GenerationState { id, created, state, progress: generation.progress() }.body();
+    let (progress, position) = (generation.progress(), generation.ahead());
+    let body = GenerationState { id, created, state, progress, position }.body();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::ACCEPTED;
     let headers = response.headers_mut();

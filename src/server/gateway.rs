@@ -145,6 +145,12 @@ impl Gateway {
     /// Replaces the limits, for what is running and counted already too.
     pub fn set_limits(&self, book: Book) {
         self.quota.set_book(book);
+        self.generations.limits_changed();
+    }
+
+    /// Replaces what a dollar is worth, in millionths of a credit, for what begins from now on.
+    pub fn set_micro_credits_per_usd(&self, micro_credits: u64) {
+        self.quota.set_micro_credits_per_usd(micro_credits);
     }
 
     /// Counts a reload, taken or refused.

@@ -93,9 +93,9 @@ families! {
     /// Requests waiting for a picture now.
     waiting_requests: IntGaugeVec = ["team"];
     /// Generations whose first picture has begun and that have not ended.
-    running_generations: IntGauge;
+    running_generations: IntGaugeVec = ["team"];
     /// Generations waiting for their first place upstream.
-    queued_generations: IntGauge;
+    queued_generations: IntGaugeVec = ["team"];
     /// Generations with a create that may have been taken, and nobody knows yet.
     in_doubt_generations: IntGauge;
     /// Generations ended, by outcome.

@@ -76,13 +76,13 @@ impl Metrics {
     }
 
     /// A generation runs as long as the guard lives: its first picture has begun.
-    pub fn running(&self) -> GaugeGuard {
-        GaugeGuard::hold(self.families.running_generations.clone())
+    pub fn running(&self, team: &str) -> GaugeGuard {
+        GaugeGuard::hold(self.families.running_generations.with_label_values(&[self.teams.fold(team)]))
     }
 
     /// A generation waits for its first place as long as the guard lives.
-    pub fn queued(&self) -> GaugeGuard {
-        GaugeGuard::hold(self.families.queued_generations.clone())
+    pub fn queued(&self, team: &str) -> GaugeGuard {
+        GaugeGuard::hold(self.families.queued_generations.with_label_values(&[self.teams.fold(team)]))
     }
 
     /// A generation is in doubt as long as the guard lives: a create of it may have been taken.
@@ -201,7 +201,8 @@ mod tests {
         let metrics = Metrics::new();
         metrics.request("/v1/images/generations", "design", 200, "", "miss", 12.0);
         metrics.overhead("/v1/images/generations", 0.004);
-        drop((metrics.waiting("design"), metrics.running(), metrics.queued(), metrics.in_doubt()));
+        drop((metrics.waiting("design"), metrics.running("design")));
+        drop((metrics.queued("design"), metrics.in_doubt()));
         metrics.generation("design", "gpt-image-2", "medium", "completed", 11.0);
         metrics.images("design", "gpt-image-2", 1, Credits::from_micro(2_500_000));
         metrics.joined();
@@ -233,6 +234,8 @@ mod tests {
             r#"evolink_gateway_generation_duration_seconds_bucket{model="gpt-image-2",quality="medium",le="600"} 1"#,
             r#"evolink_gateway_credits_total{model="gpt-image-2",team="design"} 2.5"#,
             r#"evolink_gateway_upstream_requests_total{call="create",status="200"} 1"#,
+            r#"evolink_gateway_running_generations{team="design"} 0"#,
+            r#"evolink_gateway_queued_generations{team="design"} 0"#,
             "evolink_gateway_upstream_credits_remaining 99.5",
             "evolink_gateway_config_last_reload_successful 1",
         ] {
@@ -267,7 +270,7 @@ mod tests {
                 metrics.request(&name, &name, 418, &name, &name, 0.1);
                 metrics.generation(&name, &name, &name, &name, 1.0);
                 metrics.images(&name, &name, 1, Credits::ZERO);
-                drop(metrics.waiting(&name));
+                drop((metrics.waiting(&name), metrics.running(&name), metrics.queued(&name)));
             }
         };
         record(0, 1_000);

@@ -34,6 +34,7 @@ mod observed;
 mod openapi;
 mod outage;
 mod pictures;
+mod queue;
 mod repeats;
 mod requests;
 mod sharing;

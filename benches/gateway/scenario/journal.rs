@@ -11,6 +11,7 @@ use evolink_gateway::evolink::{TaskId, UpstreamKey};
 use evolink_gateway::generation::journal::{Admission, Intent, Journal as _, Note, PurchaseId};
 use evolink_gateway::generation::{GenerationId, MadeImage, Owner};
 use evolink_gateway::image::{Fingerprint, ImageRequest, Plan};
+use evolink_gateway::quota::{Settlement, Spent, UsageRow, Used};
 use evolink_gateway::store::{Engine, EngineJournal};
 use tokio::task::JoinSet;
 
@@ -124,14 +125,15 @@ async fn write(journal: EngineJournal, plan: Arc<Plan>, until: Instant) -> Resul
         journal.note([Note::Task { purchase: purchase.clone(), task, reserved: None }].into()).await?;
         let (created, ended_ms) = (1_800_000_000, 1_800_000_000_000);
         let ended = Note::Ended { purchase, result: made.clone() };
-        journal
-            .note([ended, Note::Finished { generation, created, ended_ms, images: vec![made] }].into())
-            .await?;
+        let settlement = Box::new(settlement(&plan));
+        let finished = Note::Finished { generation, created, ended_ms, images: vec![made], settlement };
+        journal.note([ended, finished].into()).await?;
     }
     Ok(times)
 }
 
-fn admission(plan: &Arc<Plan>) -> (Admission, Intent) {
+/// One image at its admission, without anything held.
+pub(crate) fn admission(plan: &Arc<Plan>) -> (Admission, Intent) {
     let key = UpstreamKey::random();
     let generation = GenerationId::kept(format!("gen_{}", key.as_str()));
     let purchase = PurchaseId { generation: generation.clone(), image: 0, attempt: 0 };
@@ -142,9 +144,33 @@ fn admission(plan: &Arc<Plan>) -> (Admission, Intent) {
     let fingerprint = Fingerprint::of(&plan.task, 1);
     let owner = Owner { team: "bench".into(), key: "main".into(), fingerprint };
     let (plan, created_ms) = (Arc::clone(plan), begun_ms);
-    let admission =
-        Admission { id: generation, owner, plan, created_ms, idempotency_key: None, private: false };
+    let admission = Admission {
+        id: generation,
+        owner,
+        plan,
+        created_ms,
+        idempotency_key: None,
+        private: false,
+        key_name: "main".into(),
+        demands: Vec::new(),
+    };
     (admission, intent)
+}
+
+/// The end of one image that cost what its plan says.
+pub(crate) fn settlement(plan: &Plan) -> Settlement {
+    let used = Used { images: 1, credits: plan.price, ..Used::default() };
+    Settlement {
+        spent: Spent { images: 1, micro_credits: plan.price.micro() },
+        micro_credits_per_usd: 68_000_000,
+        usage: UsageRow {
+            day: jiff::civil::date(2026, 11, 22),
+            team: "bench".into(),
+            key: "main".into(),
+            model: plan.class.model.clone(),
+            used,
+        },
+    }
 }
 
 /// What this disk takes for the least that can be durable.

@@ -1,11 +1,8 @@
-//! `models` and `pricing`: names, aliases with their own defaults, prices.
+//! `models`: names, and aliases with their own defaults.
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
-
 use super::catalog::CatalogRow;
-use crate::config::amount::Amount;
 use crate::config::macros::{choices, settings};
 use crate::image::{Background, Format, Quality, Tier};
 
@@ -123,13 +120,3 @@ choices!(@setting Background {
     Background::Transparent => "transparent"
 });
 choices!(@setting Format { Format::Png => "png", Format::Jpeg => "jpeg", Format::Webp => "webp" });
-
-settings! {
-    /// What things cost.
-    pub struct Pricing {
-        /// Evolink's credits in one US dollar.
-        credits_per_usd: Amount = Amount::whole(68),
-        /// Prices of models that differ from the built-in table.
-        models: BTreeMap<String, Map<String, Value>> = BTreeMap::new(),
-    }
-}

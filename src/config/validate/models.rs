@@ -1,10 +1,10 @@
 //! Models: every name must lead to a model that is there.
 
-use super::Findings;
+use super::{Findings, prices};
+use crate::config::Checks;
 use crate::config::nearest;
 use crate::config::path::Path;
 use crate::config::settings::Settings;
-use crate::config::{Checks, amount::Amount};
 use crate::image::Size;
 
 pub(super) fn check(settings: &Settings, checks: &Checks, findings: &mut Findings<'_>) {
@@ -49,7 +49,5 @@ pub(super) fn check(settings: &Settings, checks: &Checks, findings: &mut Finding
             }
         }
     }
-    if settings.pricing.credits_per_usd == Amount::default() {
-        findings.add(&Path::of(&["pricing", "credits_per_usd"]), "must be more than 0");
-    }
+    prices::check(&settings.pricing, &known, findings);
 }

@@ -96,7 +96,7 @@ async fn what_is_taken_back_with_nobody_waiting_is_cancelled_upstream() {
     let cancels = bench.script().cancels.len();
     assert_eq!(cancels, 2, "the third had ended already");
     assert!(
-        bench.metrics.render().contains("evolink_gateway_running_generations 0"),
+        bench.metrics.render().contains(r#"evolink_gateway_running_generations{team="design"} 0"#),
         "the ends were noticed"
     );
 }
@@ -112,7 +112,7 @@ async fn a_cancel_that_upstream_refuses_leaves_the_task_watched_to_its_end() {
     bench.generations.detach("design", &id);
     after(SECOND).await;
     assert_eq!(bench.script().cancels.len(), 1);
-    assert!(bench.metrics.render().contains("evolink_gateway_running_generations 1"));
+    assert!(bench.metrics.render().contains(r#"evolink_gateway_running_generations{team="design"} 1"#));
     after(MINUTE).await;
     assert!(bench.metrics.render().contains(r#"outcome="completed""#));
 }

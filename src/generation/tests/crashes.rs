@@ -256,7 +256,8 @@ fn live(
                 asked.unwrap();
             }
             // What nobody waits for any more ends too, and is written down.
-            let quiet = |text: String| text.contains("evolink_gateway_running_generations 0");
+            let quiet =
+                |text: String| text.contains(r#"evolink_gateway_running_generations{team="design"} 0"#);
             while !quiet(metrics.render()) {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }

@@ -168,7 +168,13 @@ async fn what_is_taken_back_is_cancelled_and_refunded_upstream() {
     tokio::time::timeout(PATIENCE, done(&|ledger| ledger.tasks[0].status == "cancelled")).await.unwrap();
     assert_eq!(bench.simulator.ledger().totals.cancel_calls, 1);
     let over = async {
-        while bench.generations.0.metrics.render().contains("evolink_gateway_running_generations 1") {
+        while bench
+            .generations
+            .0
+            .metrics
+            .render()
+            .contains(r#"evolink_gateway_running_generations{team="design"} 1"#)
+        {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };

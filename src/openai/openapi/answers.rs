@@ -145,6 +145,10 @@ fn generation() -> Value {
             "created": {"type": "integer", "description": "Unix seconds."},
             "state": {"enum": ["queued", "running", "in_doubt", "done", "failed"]},
             "progress": {"type": "integer", "minimum": 0, "maximum": 100},
+            "position": {
+                "type": "integer", "minimum": 0,
+                "description": "While it is queued: how many images come before its first one.",
+            },
         },
         "required": ["id", "object", "created", "state", "progress"],
     })

@@ -155,7 +155,8 @@ fn conforms(body: &[u8], name: &str) {
 
 #[test]
 fn states_and_deletions_are_as_described() {
-    let state = GenerationState { id: "gen_1".into(), created: 7, state: "running", progress: 40 };
+    let state =
+        GenerationState { id: "gen_1".into(), created: 7, state: "running", progress: 40, position: Some(3) };
     conforms(&state.body(), "Generation");
     conforms(&deletion_body("gen_1"), "DeletedGeneration");
 }

@@ -65,6 +65,9 @@ fn shown(generation: &Generation, gateway: &Gateway) -> Value {
     put("n", plan.count.into());
     put("state", generation.state().name().into());
     put("progress", generation.progress().into());
+    if let Some(position) = generation.ahead() {
+        put("position", position.into());
+    }
     put("created", created.into());
     put("age_seconds", gateway.clock.unix().saturating_sub(created).max(0).into());
     put("task_ids", tasks.into());
