@@ -80,10 +80,12 @@ struct Shared {
 
 impl Mint {
     /// And the work to be done in the background as long as keys are minted. Knows no key before [`Mint::take_up`].
-    pub fn new(store: Arc<dyn MintedKeys>, clock: Clock) -> (Self, impl Future<Output = ()> + Send + 'static) {
+    pub fn new(
+        store: Arc<dyn MintedKeys>,
+        clock: Clock,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (orders, coming) = mpsc::channel(ORDERS_MAX);
-        let shared =
-            Arc::new(Shared { store, table: ArcSwap::default(), uses: Uses::default(), clock });
+        let shared = Arc::new(Shared { store, table: ArcSwap::default(), uses: Uses::default(), clock });
         let working = work::work(Arc::clone(&shared), coming);
         (Self { shared, orders }, working)
     }

@@ -67,7 +67,8 @@ impl MintedKeys for EngineKeys {
             for (id, second) in &uses {
                 statement.execute(params![id, milliseconds(*second)])?;
             }
-            db.prepare_cached("DELETE FROM key_uses WHERE last_used < ?1")?.execute([milliseconds(oldest)])?;
+            db.prepare_cached("DELETE FROM key_uses WHERE last_used < ?1")?
+                .execute([milliseconds(oldest)])?;
             Ok(())
         })
     }

@@ -95,8 +95,7 @@ impl Shared {
         let (key, secret) = fresh(&table, old.team.clone(), old.name.clone(), now, expires)?;
         let ends = now.saturating_add(grace).unwrap_or(Timestamp::MAX);
         let ends = old.expires.map_or(ends, |expires| expires.min(ends));
-        let old =
-            MintedKey { expires: Some(whole(ends)), replaced_by: Some(key.id.clone()), ..old.clone() };
+        let old = MintedKey { expires: Some(whole(ends)), replaced_by: Some(key.id.clone()), ..old.clone() };
         self.store.replace(old.clone(), key.clone()).await?;
         self.change(|table| {
             table.put(old.clone(), &self.uses);

@@ -65,8 +65,7 @@ fn a_team_with_an_allow_list_uses_only_those_models() {
 
 #[test]
 fn every_mistake_in_a_set_of_keys_is_named_at_once() {
-    let keys =
-        [key("design", "a"), key("nobody", "b"), KeySpec { name: "c".into(), ..key("design", "a") }];
+    let keys = [key("design", "a"), key("nobody", "b"), KeySpec { name: "c".into(), ..key("design", "a") }];
     let mistakes = Keys::new([design(), design()], keys).unwrap_err();
     let expected = [
         KeysError::TeamTwice("design".into()),

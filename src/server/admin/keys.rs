@@ -3,7 +3,8 @@
 
 mod asked;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode, Uri};
@@ -52,10 +53,11 @@ pub(super) async fn mint(
 
 pub(super) async fn rotate(
     State(desk): State<Desk>,
-    Path(id): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Fault> {
+    let id = id_in(path)?;
     let body = read_body(&desk.gateway, &headers, body).await?;
     let wanted = asked::rotate(&body, desk.gateway.clock.now())?;
     if is_configured(&desk.gateway.policy.load(), &id) {
@@ -72,7 +74,11 @@ pub(super) async fn rotate(
     Ok(created(&made.map_err(refusal)?))
 }
 
-pub(super) async fn revoke(State(desk): State<Desk>, Path(id): Path<String>) -> Result<StatusCode, Fault> {
+pub(super) async fn revoke(
+    State(desk): State<Desk>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<StatusCode, Fault> {
+    let id = id_in(path)?;
     if is_configured(&desk.gateway.policy.load(), &id) {
         return Err(conflict(
             "key_from_config",
@@ -83,8 +89,13 @@ pub(super) async fn revoke(State(desk): State<Desk>, Path(id): Path<String>) -> 
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn read_body(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<bytes::Bytes, Fault> {
+async fn read_body(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<Bytes, Fault> {
     read_json_body(headers, body, &BodyLimits::new(BODY_MAX), &gateway.buffers).await
+}
+
+/// What is no text is no id.
+fn id_in(path: Result<Path<String>, PathRejection>) -> Result<String, Fault> {
+    path.map(|Path(id)| id).map_err(|_not_utf8| unknown())
 }
 
 fn is_configured(policy: &Policy, id: &str) -> bool {
@@ -199,7 +210,9 @@ fn refusal(error: MintError) -> Fault {
         }
         MintError::Full => conflict(
             "too_many_keys",
-            format!("There are {MINTED_MAX} minted keys, which is the most. Delete those that are not needed."),
+            format!(
+                "There are {MINTED_MAX} minted keys, which is the most. Delete those that are not needed."
+            ),
         ),
         MintError::Busy => {
             Fault::new(FaultKind::Overloaded, "Too many changes of keys at once. Nothing was changed.")

@@ -154,7 +154,12 @@ mod tests {
             (json!({"team": "a", "name": long}), "invalid_value", "name", "1 to 64"),
             (json!({"team": "a", "name": "b", "expires": "soon"}), "invalid_value", "expires", "2027-01-31"),
             (json!({"team": "a", "name": "b", "expires": 1.5}), "invalid_value", "expires", "Unix time"),
-            (json!({"team": "a", "name": "b", "expires": 1_790_000_000}), "invalid_value", "expires", "to come"),
+            (
+                json!({"team": "a", "name": "b", "expires": 1_790_000_000}),
+                "invalid_value",
+                "expires",
+                "to come",
+            ),
             (json!({"team": "a", "name": "b", "secret": "s"}), "unknown_parameter", "secret", "'expires'"),
         ] {
             let fault = minted(&body).unwrap_err();
@@ -186,9 +191,16 @@ mod tests {
             assert_eq!(grace(given.clone()).unwrap(), seconds, "{given}");
         }
         assert_eq!(rotate(b"", NOW).unwrap().grace, GRACE);
-        for wrong in
-            [json!("-1h"), json!("soon"), json!(""), json!(90), json!("367d"), json!("1mo"), json!(true), json!("90")]
-        {
+        for wrong in [
+            json!("-1h"),
+            json!("soon"),
+            json!(""),
+            json!(90),
+            json!("367d"),
+            json!("1mo"),
+            json!(true),
+            json!("90"),
+        ] {
             let fault = grace(json!({"grace": wrong})).unwrap_err();
             assert_eq!((fault.status(), fault.param()), (400, Some("grace")), "{wrong}");
         }
