@@ -59,7 +59,7 @@ pub trait MintedKeys: Send + Sync + fmt::Debug {
 #[derive(Debug, Clone)]
 struct Slot {
     key: Arc<MintedKey>,
-    used: LastUse,
+    last_use: LastUse,
 }
 
 /// The minted keys by digest, in memory. Never changed: a change makes another.
@@ -75,8 +75,8 @@ impl MintedTable {
 
     /// Adds a key, or replaces the one with its digest.
     pub(super) fn put(&mut self, key: MintedKey, uses: &Uses) {
-        let used = uses.of(&key.id);
-        self.0.insert(key.digest, Slot { key: Arc::new(key), used });
+        let last_use = uses.of(&key.id);
+        self.0.insert(key.digest, Slot { key: Arc::new(key), last_use });
     }
 
     pub(super) fn remove(&mut self, ids: &[String]) {
@@ -86,7 +86,7 @@ impl MintedTable {
     /// The key whose secret has this digest, whether it has expired or not.
     pub(super) fn find(&self, digest: &KeyDigest) -> Option<(&MintedKey, &LastUse)> {
         let slot = self.0.get(digest).filter(|slot| slot.key.digest.matches(digest))?;
-        Some((&slot.key, &slot.used))
+        Some((&slot.key, &slot.last_use))
     }
 
     pub fn by_id(&self, id: &str) -> Option<&MintedKey> {
@@ -95,7 +95,7 @@ impl MintedTable {
 
     /// All keys with their last uses, in no order.
     pub fn entries(&self) -> impl Iterator<Item = (&MintedKey, &LastUse)> {
-        self.0.values().map(|slot| (&*slot.key, &slot.used))
+        self.0.values().map(|slot| (&*slot.key, &slot.last_use))
     }
 
     pub fn len(&self) -> usize {

@@ -169,13 +169,10 @@ impl Keys {
         }
         let digest = hash_secret(presented);
         // The lookup's timing can tell of digests only, which nobody can choose; the last word is constant-time anyway.
-        let (entry, used) = match self.slots.get(&digest).filter(|slot| slot.digest.matches(&digest)) {
-            Some(slot) => (Arc::clone(&slot.entry), &slot.used),
-            None => {
-                let (key, used) = minted.find(&digest).ok_or(KeyFault::Unknown)?;
-                (self.entry_of(key).ok_or(KeyFault::Unknown)?, used)
-            }
-        };
+        let configured = self.slots.get(&digest).filter(|slot| slot.digest.matches(&digest));
+        let configured = configured.map(|slot| (Arc::clone(&slot.entry), &slot.used));
+        let minted = || minted.find(&digest).and_then(|(key, used)| Some((self.entry_of(key)?, used)));
+        let (entry, used) = configured.or_else(minted).ok_or(KeyFault::Unknown)?;
         if entry.expires.is_some_and(|expires| expires <= now) {
             return Err(KeyFault::Expired);
         }

@@ -49,14 +49,12 @@ impl Uses {
     /// That of the key with this id.
     pub(super) fn of(&self, id: &str) -> LastUse {
         let mut entries = self.entries();
-        match entries.get(id) {
-            Some(entry) => entry.last.clone(),
-            None => {
-                let last = LastUse::default();
-                entries.insert(id.to_owned(), Entry { last: last.clone(), written: NEVER });
-                last
-            }
+        if let Some(entry) = entries.get(id) {
+            return entry.last.clone();
         }
+        let last = LastUse::default();
+        entries.insert(id.to_owned(), Entry { last: last.clone(), written: NEVER });
+        last
     }
 
     /// What an earlier run wrote down.

@@ -91,10 +91,10 @@ async fn released(folder: &Path) {
 /// Whether any file below holds this text.
 fn is_on_disk(folder: &Path, text: &str) -> bool {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.into_iter().any(|path| match path.is_dir() {
-        true => is_on_disk(&path, text),
-        false => std::fs::read(path).unwrap().windows(text.len()).any(|window| window == text.as_bytes()),
-    })
+    let holds = |bytes: Vec<u8>| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    entries
+        .into_iter()
+        .any(|path| if path.is_dir() { is_on_disk(&path, text) } else { holds(std::fs::read(path).unwrap()) })
 }
 
 #[tokio::test]
@@ -177,7 +177,9 @@ async fn minted_keys_are_there_after_a_restart_and_their_secrets_in_no_file() {
         house.is_shut_for(shut).await;
     }
     let without_uses = |mut rows: Vec<Value>| {
-        rows.iter_mut().for_each(|row| row["last_used"] = Value::Null);
+        for row in &mut rows {
+            row["last_used"] = Value::Null;
+        }
         rows
     };
     assert_eq!(without_uses(house.listed_keys().await), without_uses(listed));

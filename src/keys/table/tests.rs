@@ -115,12 +115,12 @@ fn a_use_is_noted_where_the_door_opened_and_stays_when_the_keys_are_replaced() {
         let _ = keys.find(&table, secret, NOW);
     }
     let again = configured();
-    let used = |secret: &str| {
+    let last_use = |secret: &str| {
         let id = hash_secret(secret).short();
         let configured = again.entries().find(|(entry, _)| entry.id == id).map(|(_, used)| used);
         let minted = table.entries().find(|(key, _)| key.id == id).map(|(_, used)| used);
         configured.or(minted).and_then(LastUse::get)
     };
     let now = Some(NOW.as_second());
-    assert_eq!([used("a"), used("b"), used("c"), used("d")], [now, None, now, None]);
+    assert_eq!([last_use("a"), last_use("b"), last_use("c"), last_use("d")], [now, None, now, None]);
 }

@@ -58,7 +58,7 @@ async fn a_replacement_is_made_whole_or_not_at_all() {
     let retired = MintedKey { replaced_by: Some(second.id.clone()), ..first.clone() };
     let twice = MintedKey { id: second.id.clone(), ..first.clone() };
     keys.replace(retired, twice).await.unwrap_err();
-    assert_eq!(sorted(&keys).await, [first.clone()], "a digest is there once");
+    assert_eq!(sorted(&keys).await, std::slice::from_ref(&first), "a digest is there once");
     keys.replace(second.clone(), key("design").0).await.unwrap_err();
     assert_eq!(sorted(&keys).await, [first], "what is not there is not replaced");
 }
@@ -66,12 +66,12 @@ async fn a_replacement_is_made_whole_or_not_at_all() {
 #[tokio::test]
 async fn the_latest_use_of_a_key_is_kept_and_old_ones_are_forgotten() {
     let keys = EngineKeys::new(Engine::in_memory().unwrap());
-    let used = |id: &str, second: i64| (id.to_owned(), second);
-    keys.write_uses(vec![used("a", 100), used("b", 50)], 0).await.unwrap();
-    keys.write_uses(vec![used("a", 90), used("c", 200)], 60).await.unwrap();
+    let at = |id: &str, second: i64| (id.to_owned(), second);
+    keys.write_uses(vec![at("a", 100), at("b", 50)], 0).await.unwrap();
+    keys.write_uses(vec![at("a", 90), at("c", 200)], 60).await.unwrap();
     let mut uses = keys.uses().await.unwrap();
     uses.sort();
-    assert_eq!(uses, [used("a", 100), used("c", 200)]);
+    assert_eq!(uses, [at("a", 100), at("c", 200)]);
 }
 
 #[tokio::test]
