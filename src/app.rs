@@ -25,6 +25,7 @@ use crate::config::{Loaded, Problems, Reload, Settings, needs_restart};
 use crate::evolink::ClientError;
 use crate::generation::Generations;
 use crate::generation::journal::JournalError;
+use crate::keys::MintedKeysError;
 use crate::media::FetchBuildError;
 use crate::server::listener::{self, Limits, Shutdown};
 use crate::server::{Admin, Gateway, ReloadDesk, ReloadOutcome, UpstreamView};
@@ -48,6 +49,8 @@ pub enum StartError {
     State(#[from] OpenError),
     #[error("what earlier runs left cannot be taken up: {0}")]
     Journal(#[from] JournalError),
+    #[error("the keys that earlier runs minted cannot be taken up: {0}")]
+    Keys(#[from] MintedKeysError),
     #[error("a part of the gateway ended by itself, which is a bug")]
     Broken,
 }
@@ -80,6 +83,7 @@ impl App {
         reload: Option<(Reload, Loaded)>,
         shutdown: Shutdown,
     ) -> Result<(), StartError> {
+        self.gateway.take_up_keys().await?;
         self.generations.recover().await?;
         let mut background = self.background;
         // Apart: the gateway goes on as it is when a reload panics.

@@ -5,6 +5,7 @@
 mod engine;
 mod failure;
 mod journal;
+mod keys;
 mod ledger;
 mod memory;
 mod reader;
@@ -14,5 +15,6 @@ mod usage;
 pub use engine::Engine;
 pub use failure::{OpenError, StoreError};
 pub use journal::EngineJournal;
+pub use keys::EngineKeys;
 pub use memory::MemoryJournal;
 pub use reader::EngineLedger;

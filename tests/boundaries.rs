@@ -26,12 +26,12 @@ const ROOMS: [(&str, &[&str]); 21] = [
     ("telemetry", &["money"]),
     ("config", &["fault", "image", "money"]),
     ("catalog", &["fault", "image", "money", "openai"]),
-    ("keys", &["fault"]),
+    ("keys", &["clock", "fault"]),
     ("quota", &["fault", "image", "money"]),
     ("evolink", &["fault", "image", "money", "telemetry"]),
     ("media", &["clock", "disk", "fault", "image", "telemetry"]),
     ("generation", &["clock", "fault", "image", "money", "evolink", "media", "quota", "telemetry"]),
-    ("store", &["disk", "evolink", "fault", "generation", "image", "media", "money", "quota"]),
+    ("store", &["disk", "evolink", "fault", "generation", "image", "keys", "media", "money", "quota"]),
     (
         "server",
         &[
@@ -96,7 +96,7 @@ const CRATES: [(&str, &[&str]); 24] = [
     ("clap", &["cli"]),
     ("sha2", &["config", "evolink", "image", "keys", "media"]),
     ("subtle", &["keys"]),
-    ("arc_swap", &["evolink", "server"]),
+    ("arc_swap", &["evolink", "keys", "server"]),
     ("std::env", &["config"]),
     ("std::fs", &["config", "keys", "media", "store", "telemetry"]),
     ("std::process::exit", &[]),

@@ -15,10 +15,11 @@ use crate::evolink::{self, Client, Upstream};
 use crate::generation::journal::Journal;
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{self, Generations, Keeping, OnDisconnect};
+use crate::keys::{Mint, MintedKeys};
 use crate::media::{Converter, FetchOptions, Fetcher, Guard, PictureStore, Spool};
 use crate::quota::{Ledger, Quota};
 use crate::server::{Balance, Gateway, Keepalive, Parts, ServerOptions};
-use crate::store::{Engine, EngineJournal, EngineLedger, MemoryJournal, OpenError};
+use crate::store::{Engine, EngineJournal, EngineKeys, EngineLedger, MemoryJournal, OpenError};
 use crate::telemetry::Metrics;
 
 /// Pixels of the largest picture that is decoded to be converted: gpt-image-2's limit for inputs is far larger, but no
@@ -61,7 +62,9 @@ impl App {
         let quota = Arc::new(Quota::new(book(settings), per_usd));
         let (balance_read, balance) = watch::channel(None);
         background.spawn(follow_credits(Arc::clone(&upstream), balance_read, clock.clone()));
-        let (journal, ledger) = state(settings)?;
+        let State { journal, ledger, keys } = state(settings)?;
+        let (mint, minting) = Mint::new(keys, clock.clone());
+        background.spawn(minting);
         let keeping = Keeping {
             journal,
             pictures: pictures(settings, &clock),
@@ -85,6 +88,7 @@ impl App {
             generations: generations.clone(),
             quota,
             ledger,
+            mint,
             converter: Converter::new(cores, DECODED_PIXELS_MAX),
             guard,
             spool: Spool::new(settings.state.path.join("spool")),
@@ -106,17 +110,27 @@ impl App {
     }
 }
 
-/// The journal of generations, and the ledger for those who ask.
-fn state(settings: &Settings) -> Result<(Arc<dyn Journal>, Arc<dyn Ledger>), OpenError> {
+/// What is kept of the gateway's work, by those who read it.
+struct State {
+    journal: Arc<dyn Journal>,
+    ledger: Arc<dyn Ledger>,
+    keys: Arc<dyn MintedKeys>,
+}
+
+fn state(settings: &Settings) -> Result<State, OpenError> {
     match settings.state.store {
         StateStore::Memory => {
             let engine = Engine::in_memory()?;
-            Ok((Arc::new(MemoryJournal::default()), Arc::new(EngineLedger::new(engine))))
+            let keys = Arc::new(EngineKeys::new(engine.clone()));
+            let ledger = Arc::new(EngineLedger::new(engine));
+            Ok(State { journal: Arc::new(MemoryJournal::default()), ledger, keys })
         }
         // Redis is not there yet: its setting says so, and the embedded database stands in.
         StateStore::Embedded | StateStore::Redis => {
             let engine = Engine::open(&settings.state.path)?;
-            Ok((Arc::new(EngineJournal::new(engine.clone())), Arc::new(EngineLedger::new(engine))))
+            let keys = Arc::new(EngineKeys::new(engine.clone()));
+            let journal = Arc::new(EngineJournal::new(engine.clone()));
+            Ok(State { journal, ledger: Arc::new(EngineLedger::new(engine)), keys })
         }
     }
 }

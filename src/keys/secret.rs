@@ -43,6 +43,10 @@ impl KeyDigest {
         Self(bytes)
     }
 
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Reads 64 hex digits, as `sha256sum` and the config write them.
     pub fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::minted::{MintedKey, MintedTable};
 use super::secret::{KeyDigest, hash_secret};
+use super::uses::{LastUse, Uses};
 use crate::fault::{Fault, FaultKind};
 
 /// Bytes of a presented secret that are looked at; longer ones are unknown without being hashed.
@@ -116,11 +118,16 @@ pub enum KeysError {
 struct Slot {
     digest: KeyDigest,
     entry: Arc<KeyEntry>,
+    used: LastUse,
 }
 
-/// All known keys, by digest. Never changed: a reload builds another.
+/// The teams, and the keys of the configuration by digest. A reload builds another; minted keys are beside it, and find
+/// their teams here.
 #[derive(Default)]
-pub struct Keys(HashMap<KeyDigest, Slot>);
+pub struct Keys {
+    teams: HashMap<String, Arc<Team>>,
+    slots: HashMap<KeyDigest, Slot>,
+}
 
 impl Keys {
     /// Every mistake at once, in the order of `teams`, then `keys`.
@@ -142,11 +149,18 @@ impl Keys {
                 mistakes.push(mistake);
             }
         }
-        if mistakes.is_empty() { Ok(Self(slots)) } else { Err(mistakes) }
+        if mistakes.is_empty() { Ok(Self { teams: known, slots }) } else { Err(mistakes) }
     }
 
-    /// The caller behind a presented secret.
-    pub fn find(&self, presented: &str, now: Timestamp) -> Result<Caller, KeyFault> {
+    /// From now on last uses are noted in `uses`, which outlives these keys.
+    pub fn note_in(&mut self, uses: &Uses) {
+        for slot in self.slots.values_mut() {
+            slot.used = uses.of(&slot.entry.id);
+        }
+    }
+
+    /// The caller behind a presented secret: of these keys, or else of the minted ones.
+    pub fn find(&self, minted: &MintedTable, presented: &str, now: Timestamp) -> Result<Caller, KeyFault> {
         if presented.trim().is_empty() {
             return Err(KeyFault::Missing);
         }
@@ -155,31 +169,44 @@ impl Keys {
         }
         let digest = hash_secret(presented);
         // The lookup's timing can tell of digests only, which nobody can choose; the last word is constant-time anyway.
-        let slot =
-            self.0.get(&digest).filter(|slot| slot.digest.matches(&digest)).ok_or(KeyFault::Unknown)?;
-        match slot.entry.expires {
-            Some(expires) if expires <= now => Err(KeyFault::Expired),
-            _ => Ok(Caller(Arc::clone(&slot.entry))),
+        let configured = self.slots.get(&digest).filter(|slot| slot.digest.matches(&digest));
+        let configured = configured.map(|slot| (Arc::clone(&slot.entry), &slot.used));
+        let minted = || minted.find(&digest).and_then(|(key, used)| Some((self.entry_of(key)?, used)));
+        let (entry, used) = configured.or_else(minted).ok_or(KeyFault::Unknown)?;
+        if entry.expires.is_some_and(|expires| expires <= now) {
+            return Err(KeyFault::Expired);
         }
+        used.note(now.as_second());
+        Ok(Caller(entry))
+    }
+
+    /// A minted key as one of these; none while its team is not here.
+    fn entry_of(&self, key: &MintedKey) -> Option<Arc<KeyEntry>> {
+        let team = Arc::clone(self.team(&key.team)?);
+        Some(Arc::new(KeyEntry { id: key.id.clone(), name: key.name.clone(), team, expires: key.expires }))
+    }
+
+    pub fn team(&self, name: &str) -> Option<&Arc<Team>> {
+        self.teams.get(name)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.slots.is_empty()
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.slots.len()
     }
 
-    /// All keys, in no order.
-    pub fn entries(&self) -> impl Iterator<Item = &KeyEntry> {
-        self.0.values().map(|slot| &*slot.entry)
+    /// The keys of the configuration with their last uses, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = (&KeyEntry, &LastUse)> {
+        self.slots.values().map(|slot| (&*slot.entry, &slot.used))
     }
 }
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Keys").field(&self.0.len()).finish()
+        f.debug_tuple("Keys").field(&self.slots.len()).finish()
     }
 }
 
@@ -196,81 +223,9 @@ fn add(
         return Err(KeysError::SameSecret { first: other.entry.name.clone(), second: name });
     }
     let entry = KeyEntry { id: digest.short(), name, team: Arc::clone(known), expires };
-    slots.insert(digest, Slot { digest, entry: Arc::new(entry) });
+    slots.insert(digest, Slot { digest, entry: Arc::new(entry), used: LastUse::default() });
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
-
-    fn key(team: &str, secret: &str) -> KeySpec {
-        KeySpec { team: team.into(), name: secret.into(), digest: hash_secret(secret), expires: None }
-    }
-
-    fn design() -> Team {
-        Team { models: Some(vec!["gpt-image-2".into()]), ..Team::new("design") }
-    }
-
-    #[test]
-    fn a_known_secret_opens_its_team() {
-        let keys = Keys::new([design(), Team::new("chat")], [key("design", "a"), key("chat", "b")]).unwrap();
-        let caller = keys.find("b", NOW).unwrap();
-        assert_eq!((&*caller.team().name, caller.key().name.as_str()), ("chat", "b"));
-        assert_eq!(caller.key().id, hash_secret("b").short());
-    }
-
-    #[test]
-    fn missing_unknown_and_expired_keys_are_401_without_a_word_of_the_secret() {
-        let expired = KeySpec { expires: Some(NOW), ..key("design", "egk_old-secret") };
-        let keys = Keys::new([design()], [expired]).unwrap();
-        let long = "x".repeat(SECRET_BYTES_MAX + 1);
-        let cases = [
-            ("", KeyFault::Missing),
-            ("  ", KeyFault::Missing),
-            ("egk_wrong-secret", KeyFault::Unknown),
-            (&long, KeyFault::Unknown),
-            ("egk_old-secret", KeyFault::Expired),
-        ];
-        for (presented, expected) in cases {
-            let found = keys.find(presented, NOW).unwrap_err();
-            assert_eq!(found, expected);
-            let fault = Fault::from(found);
-            assert_eq!((fault.status(), fault.code(), fault.should_retry()), (401, "invalid_api_key", false));
-            assert!(!fault.message().contains("secret"), "{}", fault.message());
-        }
-    }
-
-    #[test]
-    fn a_key_works_until_the_moment_it_expires() {
-        let expires = Some(Timestamp::constant(1_790_000_001, 0));
-        let keys = Keys::new([design()], [KeySpec { expires, ..key("design", "a") }]).unwrap();
-        assert!(keys.find("a", NOW).is_ok());
-        assert_eq!(keys.find("a", Timestamp::constant(1_790_000_001, 0)), Err(KeyFault::Expired));
-    }
-
-    #[test]
-    fn a_team_with_an_allow_list_uses_only_those_models() {
-        let keys = Keys::new([design(), Team::new("all")], [key("design", "a"), key("all", "b")]).unwrap();
-        let caller = keys.find("a", NOW).unwrap();
-        assert!(caller.check_model("gpt-image-2").is_ok());
-        let fault = caller.check_model("other").unwrap_err();
-        assert_eq!((fault.status(), fault.code(), fault.param()), (403, "model_not_allowed", Some("model")));
-        assert!(keys.find("b", NOW).unwrap().check_model("other").is_ok());
-    }
-
-    #[test]
-    fn every_mistake_in_a_set_of_keys_is_named_at_once() {
-        let keys =
-            [key("design", "a"), key("nobody", "b"), KeySpec { name: "c".into(), ..key("design", "a") }];
-        let mistakes = Keys::new([design(), design()], keys).unwrap_err();
-        let expected = [
-            KeysError::TeamTwice("design".into()),
-            KeysError::NoSuchTeam { key: "b".into(), team: "nobody".into() },
-            KeysError::SameSecret { first: "a".into(), second: "c".into() },
-        ];
-        assert_eq!(mistakes, expected);
-    }
-}
+mod tests;

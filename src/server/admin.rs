@@ -4,6 +4,7 @@
 
 mod access;
 mod generations;
+mod keys;
 mod query;
 mod reload;
 mod teams;
@@ -15,7 +16,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Uri};
 use serde_json::Value;
@@ -33,6 +34,7 @@ use crate::keys::KeyDigest;
 
 /// What an operator on a wrong path is told.
 const SERVED: &str = "/livez, /readyz, /metrics, GET /admin/v1/generations, GET /admin/v1/teams, \
+    GET and POST /admin/v1/keys, DELETE /admin/v1/keys/{id}, POST /admin/v1/keys/{id}/rotate, \
     GET /admin/v1/upstream and POST /admin/v1/reload";
 
 /// What a reload may replace of the admin API.
@@ -69,6 +71,10 @@ pub fn admin(gateway: Arc<Gateway>, shutdown: Shutdown, admin: Admin) -> Router 
         .route("/readyz", get(readiness::ready).with_state(readiness))
         .route("/metrics", get(metrics))
         .route("/admin/v1/generations", get(generations::list))
+        .route("/admin/v1/keys", get(keys::list))
+        .route("/admin/v1/keys", post(keys::mint))
+        .route("/admin/v1/keys/{id}", delete(keys::revoke))
+        .route("/admin/v1/keys/{id}/rotate", post(keys::rotate))
         .route("/admin/v1/teams", get(teams::list))
         .route("/admin/v1/upstream", get(upstream::show))
         .route("/admin/v1/reload", post(reload::reload))

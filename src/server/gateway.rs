@@ -17,7 +17,7 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::fault::Fault;
 use crate::generation::Generations;
-use crate::keys::{Caller, KeyFault, Keys};
+use crate::keys::{Caller, KeyFault, Keys, Mint, MintedKeysError};
 use crate::media::{Converter, Guard, Spool};
 use crate::quota::{Book, Ledger, Quota};
 use crate::telemetry::Metrics;
@@ -79,6 +79,7 @@ pub struct Parts {
     pub generations: Generations,
     pub quota: Arc<Quota>,
     pub ledger: Arc<dyn Ledger>,
+    pub mint: Mint,
     pub converter: Converter,
     pub guard: Guard,
     /// Where large uploads lie.
@@ -93,6 +94,7 @@ pub struct Gateway {
     pub(super) generations: Generations,
     pub(super) quota: Arc<Quota>,
     pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) mint: Mint,
     pub(super) converter: Converter,
     pub(super) guard: Guard,
     pub(super) waiting_room: WaitingRoom,
@@ -110,13 +112,15 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub fn new(policy: Policy, parts: Parts, options: ServerOptions) -> Self {
-        let Parts { generations, quota, ledger, converter, guard, spool, metrics, clock } = parts;
+    pub fn new(mut policy: Policy, parts: Parts, options: ServerOptions) -> Self {
+        let Parts { generations, quota, ledger, mint, converter, guard, spool, metrics, clock } = parts;
+        policy.keys.note_in(mint.uses());
         Self {
             policy: ArcSwap::from_pointee(policy),
             generations,
             quota,
             ledger,
+            mint,
             converter,
             guard,
             waiting_room: WaitingRoom::new(
@@ -138,7 +142,8 @@ impl Gateway {
     }
 
     /// Replaces keys, teams and aliases for all requests that begin from now on.
-    pub fn set_policy(&self, policy: Policy) {
+    pub fn set_policy(&self, mut policy: Policy) {
+        policy.keys.note_in(self.mint.uses());
         self.policy.store(Arc::new(policy));
     }
 
@@ -151,6 +156,11 @@ impl Gateway {
     /// Replaces what a dollar is worth, in millionths of a credit, for what begins from now on.
     pub fn set_micro_credits_per_usd(&self, micro_credits: u64) {
         self.quota.set_micro_credits_per_usd(micro_credits);
+    }
+
+    /// Takes up the keys that earlier runs minted: before anybody is let in.
+    pub async fn take_up_keys(&self) -> Result<(), MintedKeysError> {
+        self.mint.take_up().await
     }
 
     /// Counts a reload, taken or refused.
@@ -174,7 +184,7 @@ impl Gateway {
     /// 401 for a missing, unknown or expired key.
     pub(super) fn caller(&self, policy: &Policy, headers: &HeaderMap) -> Result<Caller, Fault> {
         let presented = presented_key(headers).ok_or(KeyFault::Missing)?;
-        Ok(policy.keys.find(presented, self.clock.now())?)
+        Ok(policy.keys.find(&self.mint.table(), presented, self.clock.now())?)
     }
 }
 

@@ -5,5 +5,6 @@ mod demo;
 mod disks;
 mod drained;
 mod killed;
+mod minted;
 mod process;
 mod running;

@@ -12,6 +12,7 @@
 )]
 
 mod admin;
+mod admin_keys;
 mod azure;
 mod bounds;
 mod by_id;

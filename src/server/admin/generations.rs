@@ -79,10 +79,12 @@ fn shown(generation: &Generation, gateway: &Gateway) -> Value {
     Value::Object(fields)
 }
 
-/// The key by its id, and by its name while it is configured.
+/// The key by its id, and by its name while it is there.
 fn key(id: &str, gateway: &Gateway) -> Value {
     let policy = gateway.policy.load();
-    let name = policy.keys.entries().find(|entry| entry.id == id).map(|entry| entry.name.clone());
+    let configured = policy.keys.entries().find(|(entry, _)| entry.id == id);
+    let name = configured.map(|(entry, _)| entry.name.clone());
+    let name = name.or_else(|| gateway.mint.table().by_id(id).map(|key| key.name.clone()));
     json!({"id": id, "name": name})
 }
 

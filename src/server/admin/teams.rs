@@ -16,17 +16,20 @@ pub struct TeamListing {
     pub strict: bool,
     /// Its identical requests may share a picture.
     pub cache: bool,
-    /// How many keys it has.
+    /// How many keys the configuration gives it.
     pub keys: usize,
 }
 
 pub(super) async fn list(State(desk): State<Desk>) -> Response {
     let policy = desk.gateway.policy.load();
+    let minted = desk.gateway.mint.table();
+    let minted_of = |team: &str| minted.entries().filter(|(key, _)| key.team == team).count();
+    let shown = |team| shown(team, minted_of(&team.name));
     let data: Vec<Value> = policy.admin.teams.iter().map(shown).collect();
     super::json(&json!({"data": data}))
 }
 
-fn shown(team: &TeamListing) -> Value {
+fn shown(team: &TeamListing, minted: usize) -> Value {
     let TeamListing { name, models, strict, cache, keys } = team;
-    json!({"name": name, "models": models, "strict": strict, "cache": {"enabled": cache}, "keys": keys})
+    json!({"name": name, "models": models, "strict": strict, "cache": {"enabled": cache}, "keys": keys + minted})
 }

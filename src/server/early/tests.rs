@@ -14,13 +14,13 @@ use crate::evolink::{
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{Generations, Options, Owner, Reuse, Waiter, Wish};
 use crate::image::{Fingerprint, ImageRequest, Plan};
-use crate::keys::Keys;
+use crate::keys::{Keys, Mint};
 use crate::media::{Converter, FetchOptions, Fetcher, Guard, Spool};
 use crate::openai::StreamKind;
 use crate::quota::Quota;
 use crate::server::gateway::{Gateway, Parts, Policy, ServerOptions};
 use crate::server::layers::RequestId;
-use crate::store::{Engine, EngineJournal, EngineLedger};
+use crate::store::{Engine, EngineJournal, EngineKeys, EngineLedger};
 use crate::telemetry::Metrics;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -86,13 +86,14 @@ fn gateway() -> Arc<Gateway> {
     let upstream = Arc::new(Buggy);
     let engine = Engine::in_memory().unwrap();
     let (journal, ledger) =
-        (Arc::new(EngineJournal::new(engine.clone())), Arc::new(EngineLedger::new(engine)));
+        (Arc::new(EngineJournal::new(engine.clone())), Arc::new(EngineLedger::new(engine.clone())));
+    let (mint, _minting) = Mint::new(Arc::new(EngineKeys::new(engine)), clock.clone());
     let (generations, _bookkeeping) =
         Generations::new(upstream, fetcher, watcher, journal, options, Arc::clone(&metrics), clock.clone());
     let (converter, guard) = (Converter::new(1, 1), Guard::new(false));
     let spool = Spool::new(std::env::temp_dir());
     let quota = Arc::new(Quota::unlimited());
-    let parts = Parts { generations, quota, ledger, converter, guard, spool, metrics, clock };
+    let parts = Parts { generations, quota, ledger, mint, converter, guard, spool, metrics, clock };
     let policy = Policy {
         keys: Keys::new(Vec::new(), Vec::new()).unwrap(),
         catalog: Catalog::default(),

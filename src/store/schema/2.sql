@@ -50,5 +50,12 @@ CREATE TABLE minted_keys (
     name TEXT NOT NULL,
     digest BLOB NOT NULL UNIQUE,
     created INTEGER NOT NULL,
-    expires INTEGER
+    expires INTEGER,
+    replaced_by TEXT -- the id of the key that took its place
+) STRICT, WITHOUT ROWID;
+
+-- When a key, minted or configured, last let somebody in.
+CREATE TABLE key_uses (
+    id TEXT PRIMARY KEY,
+    last_used INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
