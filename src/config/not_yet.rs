@@ -52,7 +52,7 @@ const NOT_YET: &[NotYet] = &[
     entry(&["state", "redis"], None, "Redis is not used yet: the embedded database stands in"),
     entry(&["log", "prompts"], Some("false"), "prompts are never logged yet"),
     entry(&["tracing", "otlp_endpoint"], None, "traces are not sent yet"),
-    entry(&["pricing"], None, "prices are not used yet"),
+    entry(&["pricing", "models"], None, "prices of single models are not used yet"),
 ];
 
 /// The warnings for what a file and the environment set. One feature is named once, at its first setting.

@@ -7,3 +7,4 @@ mod drained;
 mod killed;
 mod process;
 mod running;
+mod usage;
