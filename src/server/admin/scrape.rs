@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::timeout;
 
-use crate::quota::{Account, Budget, Limits};
+use crate::quota::{Account, Book, Budget, Ledger};
 use crate::server::gateway::Gateway;
 use crate::telemetry::BudgetGauge;
 
@@ -13,31 +14,29 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Brings the gauges up to date: with the limits in force at once, with what was used if the ledger tells it in time.
 pub(super) async fn refresh(gateway: &Gateway) {
-    let (book, now) = (gateway.quota.book(), gateway.clock.now());
-    let budgets = || {
-        let of_team = |limits: &'_ Limits| match &limits.account {
-            Account::Team(team) => Some(team.clone()),
+    let Gateway { quota, ledger, metrics, clock, .. } = gateway;
+    metrics.budgets(gauges(&quota.book(), &**ledger, clock.now()).await);
+}
+
+async fn gauges(book: &Book, ledger: &dyn Ledger, now: Timestamp) -> Vec<BudgetGauge> {
+    let budgets: Vec<(&str, &Account, &Budget)> = book
+        .teams()
+        .filter_map(|limits| match &limits.account {
+            Account::Team(team) => Some((&**team, limits)),
             Account::Key { .. } => None,
-        };
-        book.teams().filter_map(move |limits| Some((of_team(limits)?, limits))).flat_map(|(team, limits)| {
-            limits.budgets.iter().map(move |budget| (team.clone(), &limits.account, budget))
         })
-    };
-    let asked: Vec<_> =
-        budgets().map(|(_, account, budget)| (budget.id(account), budget.window(now).start_ms)).collect();
-    let standings = if asked.is_empty() {
-        None
-    } else {
-        timeout(PATIENCE, gateway.ledger.standings(asked)).await.ok().and_then(Result::ok)
-    };
-    let mut standings = standings.map(Vec::into_iter);
-    let gauges: Vec<_> = budgets()
-        .map(|(team, _, budget)| {
-            let standing = standings.as_mut().and_then(Iterator::next);
-            gauge(&team, budget, standing.map(|standing| (standing.used, standing.held)))
-        })
+        .flat_map(|(team, limits)| limits.budgets.iter().map(move |budget| (team, &limits.account, budget)))
         .collect();
-    gateway.metrics.budgets(gauges);
+    if budgets.is_empty() {
+        return Vec::new();
+    }
+    let asked = budgets.iter().map(|(_, account, budget)| (budget.id(account), budget.window(now).start_ms));
+    let standings = timeout(PATIENCE, ledger.standings(asked.collect())).await.ok().and_then(Result::ok);
+    let mut standings = standings.unwrap_or_default().into_iter();
+    let gauge = |(team, _, budget): (&str, _, &Budget)| {
+        gauge(team, budget, standings.next().map(|standing| (standing.used, standing.held)))
+    };
+    budgets.into_iter().map(gauge).collect()
 }
 
 fn gauge(team: &str, budget: &Budget, taken: Option<(u64, u64)>) -> BudgetGauge {
@@ -48,5 +47,63 @@ fn gauge(team: &str, budget: &Budget, taken: Option<(u64, u64)>) -> BudgetGauge 
         mode: budget.mode(),
         limit: budget.amount,
         taken,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::money::Credits;
+    use crate::quota::{
+        BudgetId, BudgetStanding, LedgerError, LedgerFuture, Limits, Period, Unit, UsageLine, UsageQuery,
+    };
+
+    /// What a ledger does.
+    #[derive(Debug, Clone, Copy)]
+    enum Fake {
+        Tells,
+        Fails,
+        Hangs,
+    }
+
+    impl Ledger for Fake {
+        fn standings(&self, asked: Vec<(BudgetId, i64)>) -> LedgerFuture<'_, Vec<BudgetStanding>> {
+            let told = BudgetStanding { used: 3, held: 2, since_ms: None };
+            match self {
+                Self::Tells => Box::pin(async move { Ok(vec![told; asked.len()]) }),
+                Self::Fails => Box::pin(async { Err(LedgerError("disk full".into())) }),
+                Self::Hangs => Box::pin(std::future::pending()),
+            }
+        }
+
+        fn usage(&self, _: UsageQuery) -> LedgerFuture<'_, Vec<UsageLine>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn settled(&self) -> LedgerFuture<'_, Credits> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ledger_that_fails_or_hangs_holds_up_no_scrape() {
+        let budget = Budget {
+            unit: Unit::Images,
+            period: Period::Day,
+            zone: TimeZone::UTC,
+            enforced: true,
+            amount: 10_000_000,
+        };
+        let team = Account::Team("design".into());
+        let limits = Limits { budgets: vec![budget], ..Limits::none(team) };
+        let book = Book::new([(limits, 1)]);
+        for (ledger, taken) in [(Fake::Tells, Some((3, 2))), (Fake::Fails, None), (Fake::Hangs, None)] {
+            let gauges = timeout(PATIENCE * 2, gauges(&book, &ledger, Timestamp::UNIX_EPOCH)).await.unwrap();
+            let [gauge] = gauges.as_slice() else { panic!("{gauges:?}") };
+            assert_eq!((gauge.team.as_str(), gauge.limit, gauge.taken), ("design", 10_000_000, taken));
+        }
+        assert_eq!(gauges(&Book::default(), &Fake::Hangs, Timestamp::UNIX_EPOCH).await, []);
     }
 }
