@@ -35,9 +35,8 @@ pub(super) enum News {
 #[derive(Debug, Default)]
 pub(super) struct Drift {
     counts: [Option<Count>; 2],
-    last: Option<Look>,
-    /// The settled sum at the first look.
-    settled_first: i64,
+    /// The first and the latest look.
+    looks: Option<(Look, Look)>,
     lasting: u32,
     /// The difference that was told of.
     told: Option<i64>,
@@ -63,13 +62,10 @@ impl Drift {
     /// By how many micro-credits Evolink has counted more than was settled here (negative: fewer), since the first look;
     /// the count that agrees better is taken. None where Evolink tells no count.
     pub(super) fn look(&mut self, look: Look) -> Option<i64> {
-        if self.last.is_some_and(|last| is_counted_anew(&last, &look)) {
+        if self.looks.is_some_and(|(first, last)| is_counted_anew(&first, &last, &look)) {
             *self = Self::default();
         }
-        if self.last.is_none() {
-            self.settled_first = micro(look.settled[0]);
-        }
-        self.last = Some(look);
+        self.looks = Some((self.looks.map_or(look, |(first, _)| first), look));
         let mut least = None;
         for (count, used) in self.counts.iter_mut().zip(look.used) {
             let Some(used) = used else {
@@ -111,7 +107,7 @@ impl Drift {
 
     /// What was settled since the first look, in micro-credits.
     pub(super) fn settled(&self) -> i64 {
-        self.last.map_or(0, |last| micro(last.settled[1]).saturating_sub(self.settled_first))
+        self.looks.map_or(0, |(first, last)| micro(last.settled[1]).saturating_sub(micro(first.settled[0])))
     }
 }
 
@@ -146,10 +142,11 @@ fn apart(used: Credits, look: &Look) -> Span {
     }
 }
 
-/// Whether a count fell by more than what was open can have been refunded, or our own fell.
-fn is_counted_anew(last: &Look, look: &Look) -> bool {
-    let fell = last.used.iter().zip(look.used).any(|(last_used, used)| {
-        last_used.zip(used).is_some_and(|(last_used, used)| used + last.open < last_used)
+/// Whether a count is below its first, by more than what was open then can have been refunded, or our own fell. It may
+/// fall below the latest: others get refunds too.
+fn is_counted_anew(first: &Look, last: &Look, look: &Look) -> bool {
+    let fell = first.used.iter().zip(look.used).any(|(first_used, used)| {
+        first_used.zip(used).is_some_and(|(first_used, used)| used + first.open < first_used)
     });
     fell || look.settled[0] < last.settled[1]
 }

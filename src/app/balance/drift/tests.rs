@@ -76,6 +76,9 @@ fn a_count_that_begins_anew_is_compared_from_there_on() {
     let mut drift = Drift::default();
     drift.look(at(5_000, 100, 10));
     assert_eq!(whole(drift.look(at(4_990, 100, 0))), Some(0), "a refund");
+    drift.look(at(5_100, 100, 0));
+    drift.look(at(5_090, 100, 0));
+    assert_eq!(whole(drift.look(at(5_090, 100, 0))), Some(100), "another's refund");
     assert_eq!(whole(drift.look(at(7, 100, 0))), Some(0));
     for _ in 0..2 {
         drift.look(at(107, 100, 0));
