@@ -57,3 +57,54 @@ impl Ledger for EngineLedger {
         self.run(usage::settled)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures_util::poll;
+
+    use super::*;
+    use crate::generation::journal::{Journal as _, Note};
+    use crate::quota::{Dimension, UsageRow, Used};
+    use crate::store::EngineJournal;
+
+    #[tokio::test]
+    async fn requests_and_hits_that_are_counted_add_up_in_the_report_and_cost_nothing() {
+        let engine = Engine::in_memory().unwrap();
+        let (journal, ledger) = (EngineJournal::new(engine.clone()), EngineLedger::new(engine));
+        let day = jiff::civil::date(2026, 11, 22);
+        let counted = |key: &str, requests, hits| {
+            let used = Used { requests, hits, ..Used::default() };
+            let (team, model) = ("design".to_owned(), "gpt-image-2".to_owned());
+            Note::Counted(UsageRow { day, team, key: key.to_owned(), model, used })
+        };
+        for notes in [vec![counted("ci", 5, 2), counted("web", 1, 0)], vec![counted("ci", 3, 3)]] {
+            journal.note(notes.into()).await.unwrap();
+        }
+        let query = UsageQuery { from: day, to: day, team: None, by: vec![Dimension::Key] };
+        let lines = ledger.usage(query).await.unwrap();
+        let told = lines.iter().map(|line| (line.values[0].1.as_str(), line.used.requests, line.used.hits));
+        assert_eq!(told.collect::<Vec<_>>(), [("ci", 8, 5), ("web", 1, 0)]);
+        assert_eq!(ledger.settled().await.unwrap(), Credits::ZERO);
+    }
+
+    #[tokio::test]
+    async fn readers_who_left_take_no_room_from_writes_while_the_disk_hangs() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::open(folder.path()).unwrap();
+        let ledger = EngineLedger::new(engine.clone());
+        let (resume, hang) = mpsc::channel::<()>();
+        let mut hanging = Box::pin(engine.write(move |_| Ok(hang.recv().is_ok())));
+        assert!(poll!(&mut hanging).is_pending());
+        for _ in 0..10_000 {
+            assert!(poll!(ledger.settled()).is_pending());
+        }
+        let mut write = Box::pin(engine.write(|_| Ok(7)));
+        assert!(poll!(&mut write).is_pending(), "it is not refused");
+        resume.send(()).unwrap();
+        assert!(hanging.await.unwrap());
+        assert_eq!(write.await.unwrap(), 7);
+        assert_eq!(ledger.settled().await.unwrap(), Credits::ZERO);
+    }
+}

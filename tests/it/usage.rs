@@ -55,6 +55,10 @@ fn close(one: &Value, other: f64) -> bool {
     (one.as_f64().unwrap() - other).abs() < 1e-6
 }
 
+fn members(object: &Value) -> Vec<&String> {
+    object.as_object().unwrap().keys().collect()
+}
+
 /// What upstream charged for prompts with this word, or without it.
 fn charged(house: &Harness, press: bool) -> f64 {
     let ledger = house.ledger();
@@ -118,6 +122,13 @@ async fn a_team_is_told_its_own_and_its_keys_budgets_as_upstreams_books_have_the
         (&json!("key"), &json!(3), &json!("week"))
     );
     assert_eq!(of_key["resets_at"], "2026-11-30T00:00:00Z");
+    let document = house.send(house.http.get(house.url("/openapi.json"))).await.json();
+    let schema = document["components"]["schemas"]["TeamUsage"]["properties"].clone();
+    for list in ["budgets", "rate_limits"] {
+        let described = &schema[list]["items"]["properties"];
+        assert_eq!(members(&told[list][0]), members(described), "{list}");
+    }
+    assert_eq!(members(&told), members(&schema));
     // Another team's are never shown.
     let print = house.used_by(PRINT_KEY).await;
     assert_eq!((&print["team"], print["budgets"].as_array().unwrap().len()), (&json!("print"), 1));
