@@ -96,6 +96,7 @@ mod tests {
     fn amounts_are_written_with_the_decimals_they_need() {
         let written = [0, 1, 2_500_000, 3_000_000].map(|micro| Credits::from_micro(micro).to_string());
         assert_eq!(written, ["0", "0.000001", "2.5", "3"]);
-        assert_eq!([-2_500_000, 0, 1].map(signed_decimal), [-2.5, 0.0, 0.000_001]);
+        let signed = [-2_500_000, 0, 1].map(|micro| signed_decimal(micro).to_string());
+        assert_eq!(signed, ["-2.5", "0", "0.000001"]);
     }
 }

@@ -36,26 +36,29 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Does not return. A failure is logged once until it works again.
+    /// Does not return. The balance is logged once, and after failures; a failure once until it works again.
     pub(super) async fn follow(self, every: Duration) {
-        let (mut failing, mut drift, mut key) = (false, Drift::default(), self.client.key_number());
+        let (mut drift, mut key) = (Drift::default(), self.client.key_number());
+        // Whether the last look succeeded; none before the first.
+        let mut works = None;
         loop {
             if std::mem::replace(&mut key, self.client.key_number()) != key {
                 drift = Drift::default();
             }
-            match self.look(&mut drift).await {
-                Ok(()) => failing = false,
-                Err(error) if !failing => {
-                    tracing::warn!(%error, "the balance of the evolink account cannot be read");
-                    failing = true;
+            let looked = self.look(&mut drift).await;
+            if works.replace(looked.is_ok()) != Some(looked.is_ok()) {
+                match looked {
+                    Ok(left) => tracing::info!(credits = %left, "the balance of the evolink account is read"),
+                    Err(error) => {
+                        tracing::warn!(%error, "the balance of the evolink account cannot be read");
+                    }
                 }
-                Err(_) => {}
             }
             tokio::time::sleep(every).await;
         }
     }
 
-    async fn look(&self, drift: &mut Drift) -> Result<(), CallError> {
+    async fn look(&self, drift: &mut Drift) -> Result<Credits, CallError> {
         let key = self.client.key_number();
         // What is settled is read after what is open, so that nothing falls between the two.
         let open = self.generations.unsettled();
@@ -76,7 +79,7 @@ impl Account {
             read: self.clock.unix(),
             drift,
         }));
-        Ok(())
+        Ok(credit.remaining)
     }
 
     /// Tells of the difference, if there are two counts to compare.
@@ -93,7 +96,11 @@ impl Account {
         let (credits, settled) = (signed_decimal(apart), signed_decimal(drift.settled()));
         match drift.news(apart) {
             Some(News::Apart) => {
-                tracing::warn!(credits, settled, "evolink counts other credits than this gateway has settled")
+                tracing::warn!(
+                    credits,
+                    settled,
+                    "evolink counts other credits than this gateway has settled"
+                );
             }
             Some(News::AgreeAgain) => {
                 tracing::info!(credits, settled, "evolink's credits and this gateway's agree again");
