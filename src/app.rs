@@ -2,6 +2,7 @@
 //!
 //! The only place where capabilities meet. [`Gateway`] is built once; [`App::run`] serves until told to stop.
 
+mod balance;
 mod build;
 mod limits;
 mod policy;
@@ -102,7 +103,8 @@ impl App {
             let apply = move |outcome| reloading.apply(outcome);
             watching.spawn(crate::config::watch(reload, loaded.files, begin, apply));
         }
-        let (balance, looks_per_second) = (self.balance, self.looks_per_second);
+        let (balance, looks_per_second) = (self.account.balance.subscribe(), self.looks_per_second);
+        background.spawn(self.account.follow(self.account_every));
         let generations = self.generations.clone();
         let upstream = move || UpstreamView {
             breaker: Some(generations.upstream_health()),

@@ -7,6 +7,7 @@ mod key;
 mod schema;
 mod serve;
 mod simulate;
+mod usage;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -31,6 +32,7 @@ enum Command {
     Check(check::Check),
     Schema(schema::Schema),
     Key(key::Key),
+    Usage(usage::Usage),
     Healthcheck(healthcheck::Healthcheck),
 }
 
@@ -46,6 +48,7 @@ pub fn run() -> ExitCode {
         Command::Serve(command) => in_runtime(command.run()),
         Command::Demo(command) => in_runtime(command.run()),
         Command::Simulate(command) => in_runtime(command.run()),
+        Command::Usage(command) => in_runtime(command.run()),
         Command::Healthcheck(command) => in_runtime(command.run()),
         Command::Check(command) => command.run(Catalog::model_ids()),
         Command::Schema(command) => command.run(),

@@ -46,6 +46,12 @@ impl Credits {
     }
 }
 
+/// A difference of credits, in millionths, as the decimal that metrics and answers show.
+pub fn signed_decimal(micro: i64) -> f64 {
+    let size = Credits::from_micro(micro.unsigned_abs()).decimal();
+    if micro < 0 { -size } else { size }
+}
+
 impl Add for Credits {
     type Output = Self;
 
@@ -90,5 +96,7 @@ mod tests {
     fn amounts_are_written_with_the_decimals_they_need() {
         let written = [0, 1, 2_500_000, 3_000_000].map(|micro| Credits::from_micro(micro).to_string());
         assert_eq!(written, ["0", "0.000001", "2.5", "3"]);
+        let signed = [-2_500_000, 0, 1].map(|micro| signed_decimal(micro).to_string());
+        assert_eq!(signed, ["-2.5", "0", "0.000001"]);
     }
 }

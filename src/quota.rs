@@ -20,7 +20,7 @@ pub use gate::{Gate, Limited, RateStanding, Standing};
 pub use ledger::{BudgetStanding, Ledger, LedgerError, LedgerFuture};
 pub use limits::{Account, Budget, CallerLimits, Limits};
 pub use prices::Prices;
-pub use usage::{Dimension, UsageLine, UsageQuery, UsageRow, Used};
+pub use usage::{Dimension, USAGE_LINES_MAX, UsageLine, UsageQuery, UsageRow, Used};
 pub use window::{Period, Window};
 
 use std::sync::atomic::{AtomicU64, Ordering};

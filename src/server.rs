@@ -19,6 +19,7 @@ mod prefer;
 pub mod read_body;
 pub mod read_form;
 mod readiness;
+mod readings;
 pub mod respond;
 mod routes;
 mod story;
@@ -44,7 +45,7 @@ use listener::Shutdown;
 /// What a client on a wrong path is told.
 const SERVED: &str = "POST /v1/images/generations, /v1/images/edits and /v1/images/variations (Azure's clients: POST \
     /openai/deployments/{model}/images/generations and /edits), GET and DELETE /v1/images/generations/{id}, \
-    GET /v1/models and GET /v1/models/{id}";
+    GET /v1/models, GET /v1/models/{id} and GET /v1/usage";
 
 /// The public routes with all layers.
 pub fn api(gateway: Arc<Gateway>, cors_origins: Vec<String>, shutdown: Shutdown) -> Router {
@@ -58,6 +59,7 @@ pub fn api(gateway: Arc<Gateway>, cors_origins: Vec<String>, shutdown: Shutdown)
         .route("/v1/images/generations/{id}", get(routes::by_id::retrieve).delete(routes::by_id::delete))
         .route("/v1/models", get(routes::models::list))
         .route("/v1/models/{*id}", get(routes::models::retrieve))
+        .route("/v1/usage", get(routes::usage::show))
         .route("/callbacks/{token}", post(routes::callbacks::called))
         .route("/healthz", get(async || "ok\n"))
         .route("/openapi.json", get(routes::openapi::document))

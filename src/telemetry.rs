@@ -4,12 +4,14 @@
 //! mean; other rooms call [`Metrics`]' methods and `tracing`'s macros. Start with `families`, where every metric is
 //! declared with its help text.
 
+mod budgets;
 mod families;
 mod labels;
 mod log;
 mod metrics;
 mod process;
 
+pub use budgets::BudgetGauge;
 pub use labels::{CLOSED_MAX, Call, CallStatus, MODELS_MAX, TEAMS_MAX};
 pub use log::{LogError, LogFormat, LogOptions, VALUE_CHARS_MAX, check_level, init_logs};
 pub use metrics::{GaugeGuard, Metrics};

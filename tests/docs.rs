@@ -23,7 +23,7 @@ use evolink_gateway::config::{self, Checks, Environment, Source};
 use evolink_gateway::fault::{Fault, FaultKind};
 use evolink_gateway::money::Credits;
 use evolink_gateway::openai::parameter_names;
-use evolink_gateway::telemetry::{Call, CallStatus, Metrics};
+use evolink_gateway::telemetry::{BudgetGauge, Call, CallStatus, Metrics};
 
 const README: &str = include_str!("../README.md");
 const API: &str = include_str!("../docs/API.md");
@@ -94,6 +94,9 @@ fn touched() -> Metrics {
     metrics.upstream(Call::Create, CallStatus::Timeout, 1.0);
     metrics.noticed(1, 0.1);
     metrics.credits_remaining(Credits::ZERO);
+    metrics.credits_drift(0);
+    let (team, unit, per, mode) = ("team".to_owned(), "images", "day", "enforce");
+    metrics.budgets(vec![BudgetGauge { team, unit, per, mode, limit: 1, taken: Some((0, 0)) }]);
     metrics.config_reload(true);
     metrics
 }

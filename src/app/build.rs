@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::balance::{Account, LOOK_EVERY};
 use super::limits::book;
 use super::{StartError, policy};
 use crate::clock::Clock;
@@ -18,15 +19,13 @@ use crate::generation::{self, Generations, Keeping, OnDisconnect};
 use crate::keys::{Mint, MintedKeys};
 use crate::media::{Converter, FetchOptions, Fetcher, Guard, PictureStore, Spool};
 use crate::quota::{Ledger, Quota};
-use crate::server::{Balance, Gateway, Keepalive, Parts, ServerOptions};
+use crate::server::{Gateway, Keepalive, Parts, ServerOptions};
 use crate::store::{Engine, EngineJournal, EngineKeys, EngineLedger, MemoryJournal, OpenError};
 use crate::telemetry::Metrics;
 
 /// Pixels of the largest picture that is decoded to be converted: gpt-image-2's limit for inputs is far larger, but no
 /// model makes more than 17 million.
 const DECODED_PIXELS_MAX: u64 = 40_000_000;
-/// Time between two looks at the account's balance.
-const CREDITS_EVERY: Duration = Duration::from_mins(5);
 
 /// A gateway built but not serving yet.
 pub struct App {
@@ -38,7 +37,9 @@ pub struct App {
     pub(super) drain: Duration,
     /// The journal outlives the process.
     pub(super) durable: bool,
-    pub(super) balance: watch::Receiver<Option<Balance>>,
+    pub(super) account: Account,
+    /// Time between two looks at the account at Evolink; tests shorten it.
+    pub account_every: Duration,
     pub(super) looks_per_second: u32,
 }
 
@@ -60,11 +61,10 @@ impl App {
         background.spawn(watching);
         let per_usd = settings.pricing.credits_per_usd.micros();
         let quota = Arc::new(Quota::new(book(settings), per_usd));
-        let (balance_read, balance) = watch::channel(None);
-        background.spawn(follow_credits(Arc::clone(&upstream), balance_read, clock.clone()));
         let State { journal, ledger, keys } = state(settings)?;
         let (mint, minting) = Mint::new(keys, clock.clone());
         background.spawn(minting);
+        let durable = settings.state.store != StateStore::Memory;
         let keeping = Keeping {
             journal,
             pictures: pictures(settings, &clock),
@@ -81,6 +81,15 @@ impl App {
             clock.clone(),
         );
         background.spawn(bookkeeping);
+        let account = Account {
+            client: Arc::clone(&client),
+            generations: generations.clone(),
+            // Without a journal no end is settled.
+            ledger: durable.then(|| Arc::clone(&ledger)),
+            metrics: Arc::clone(&metrics),
+            clock: clock.clone(),
+            balance: watch::Sender::new(None),
+        };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let guard =
             Guard::new(settings.evolink.allow_private_media).behind_proxy(settings.evolink.proxy.is_some());
@@ -103,8 +112,9 @@ impl App {
             background,
             cors_origins: settings.server.cors.origins.clone(),
             drain: settings.server.drain,
-            durable: settings.state.store != StateStore::Memory,
-            balance,
+            durable,
+            account,
+            account_every: LOOK_EVERY,
             looks_per_second: settings.evolink.poll.per_second,
         })
     }
@@ -211,24 +221,5 @@ fn server_options(settings: &Settings) -> ServerOptions {
         max_json: server.max_json.bytes(),
         max_upload: server.max_upload.bytes(),
         max_buffered: server.max_buffered.bytes(),
-    }
-}
-
-/// Asks for the account's balance, for its gauge and for the admin API. A failure is logged once until it works again.
-async fn follow_credits(upstream: Arc<dyn Upstream>, balance: watch::Sender<Option<Balance>>, clock: Clock) {
-    let mut failing = false;
-    loop {
-        match upstream.credits().await {
-            Ok(credit) => {
-                balance.send_replace(Some(Balance { remaining: credit.remaining, read: clock.unix() }));
-                failing = false;
-            }
-            Err(error) if !failing => {
-                tracing::warn!(%error, "the balance of the evolink account cannot be read");
-                failing = true;
-            }
-            Err(_) => {}
-        }
-        tokio::time::sleep(CREDITS_EVERY).await;
     }
 }

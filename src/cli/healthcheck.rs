@@ -52,14 +52,18 @@ fn parse(url: &str) -> Result<(String, String), String> {
     Ok((host, format!("/{path}")))
 }
 
-/// The admin listener of the configuration; secrets are not needed to ask it.
 fn configured() -> Result<(String, String), String> {
+    Ok((admin_listener()?.to_string(), "/readyz".to_owned()))
+}
+
+/// The admin listener of the configuration; secrets are not needed to know it.
+pub(super) fn admin_listener() -> Result<SocketAddr, String> {
     let environment = Environment::of_process();
     let source = Source::choose(None, &environment);
     let known_models = Catalog::model_ids();
     let loaded = config::load(&source, &environment, &Checks { known_models, allow_missing_secrets: true });
     let listen = loaded.map_err(|problems| problems.to_string())?.settings.server.admin_listen;
-    Ok((reachable(listen).to_string(), "/readyz".to_owned()))
+    Ok(reachable(listen))
 }
 
 /// A listener on all addresses is asked over loopback.

@@ -5,6 +5,7 @@ mod list;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -90,6 +91,8 @@ pub struct Client {
     metrics: Arc<Metrics>,
     /// `Bearer …`, marked sensitive.
     authorization: ArcSwap<HeaderValue>,
+    /// How often it was changed.
+    keys: AtomicU64,
     creates_url: Url,
     batch_url: Url,
     credits_url: Url,
@@ -117,6 +120,7 @@ impl Client {
             http,
             metrics,
             authorization: ArcSwap::from_pointee(bearer(&api_key)?),
+            keys: AtomicU64::new(0),
             creates_url: at("/v1/images/generations")?,
             batch_url: at("/v1/tasks/batch")?,
             credits_url: at("/v1/credits")?,
@@ -132,8 +136,16 @@ impl Client {
 
     /// Calls from now on use this key; those under way end with the old one.
     pub fn set_api_key(&self, key: &SecretString) -> Result<(), ClientError> {
-        self.authorization.store(Arc::new(bearer(key)?));
+        let key = Arc::new(bearer(key)?);
+        if *self.authorization.swap(Arc::clone(&key)) != *key {
+            self.keys.fetch_add(1, Ordering::Relaxed);
+        }
         Ok(())
+    }
+
+    /// Another number after each change of the key: what upstream counts may be another account's then.
+    pub fn key_number(&self) -> u64 {
+        self.keys.load(Ordering::Relaxed)
     }
 
     async fn send(

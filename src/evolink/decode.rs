@@ -53,7 +53,7 @@ pub(super) fn batch(answer: &Answer) -> Result<Vec<Task>, CallError> {
     }
 }
 
-/// The answer to a credits query: what the account has left, or this key if that is less.
+/// The answer to a credits query: what the account has left, or this key if that is less; and what both have used.
 pub(super) fn credits(answer: &Answer) -> Result<Credit, CallError> {
     let value = json(answer)?;
     if let Some(error) = problem::inside(answer.status, answer.pause, &value) {
@@ -61,12 +61,14 @@ pub(super) fn credits(answer: &Answer) -> Result<Credit, CallError> {
     }
     let left =
         |whose: &str| value.pointer(&format!("/data/{whose}/remaining_credits")).and_then(Value::as_f64);
+    let used =
+        |whose: &str| Credits::from_decimal(number(value.as_object()?, &["data", whose, "used_credits"])?);
     let unlimited = value.pointer("/data/token/unlimited_credits").and_then(Value::as_bool) == Some(true);
     let amounts = [left("user"), left("token").filter(|_| !unlimited)];
     let least = amounts.into_iter().flatten().reduce(f64::min);
     least
         .and_then(|credits| Credits::from_decimal(credits.clamp(0.0, CREDITS_MAX)))
-        .map(|remaining| Credit { remaining })
+        .map(|remaining| Credit { remaining, used_by_account: used("user"), used_by_key: used("token") })
         .ok_or_else(|| no_task(answer, &value, "no remaining credits in it"))
 }
 

@@ -39,6 +39,10 @@ pub type CreateBody = Bytes;
 pub struct Credit {
     /// May be negative upstream; then zero here.
     pub remaining: Credits,
+    /// What the account has ever used. Whether what is reserved counts is on no page.
+    pub used_by_account: Option<Credits>,
+    /// What of it this key has used.
+    pub used_by_key: Option<Credits>,
 }
 
 /// What an unsuccessful create proves.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::House;
 use super::journal::Note;
 use super::model::{Finished, Generation};
+use crate::image::Plan;
 use crate::money::Credits;
 use crate::quota::{Account, CallerLimits, Limits, Settlement, Spent, UsageRow, Used};
 
@@ -56,6 +57,13 @@ impl Booking {
             Account::Key { name, .. } => Arc::clone(name),
             Account::Team(team) => Arc::clone(team),
         }
+    }
+
+    /// What upstream may count while it runs, at most: what is reserved, and the price of what is not.
+    pub(super) fn most(&self, plan: &Plan) -> Credits {
+        let price = self.price.max(plan.price);
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        (0..plan.count).map(|image| held.reserved.get(&image).map_or(price, |known| price.max(*known))).sum()
     }
 
     /// Gives back what the beginning took, since the generation was refused.

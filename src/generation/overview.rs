@@ -11,6 +11,8 @@ use super::Generations;
 use super::model::{Generation, Phase, State};
 use crate::evolink::UpstreamKey;
 use crate::fault::Fault;
+use crate::money::Credits;
+use crate::quota::Account;
 
 /// Which generations are asked for.
 #[derive(Debug, Clone)]
@@ -100,10 +102,28 @@ impl Generations {
 
     /// Tasks bought whose end is not known.
     pub fn running_tasks(&self) -> usize {
+        self.each().iter().map(|generation| generation.running_tasks().len()).sum()
+    }
+
+    /// What upstream may count by now, at most, of generations that are not settled.
+    pub fn unsettled(&self) -> Credits {
+        let all = self.each();
+        let open = all.iter().filter(|generation| {
+            generation.state() != State::Queued && !matches!(generation.phase(), Phase::Finished(_))
+        });
+        open.map(|generation| generation.booking.most(generation.plan())).sum()
+    }
+
+    /// Images of this key or team that run upstream.
+    pub fn running_images(&self, account: &Account) -> u32 {
+        self.0.queue.running(account)
+    }
+
+    fn each(&self) -> Vec<Arc<Generation>> {
         let mut all = self.registry().all();
         all.sort_unstable_by(|one, other| one.id().as_str().cmp(other.id().as_str()));
         all.dedup_by(|one, other| one.id() == other.id());
-        all.iter().map(|generation| generation.running_tasks().len()).sum()
+        all
     }
 }
 

@@ -159,6 +159,11 @@ impl Queue {
         Ok((place, in_line))
     }
 
+    /// Images of this account that have a place.
+    pub(super) fn running(&self, account: &Account) -> u32 {
+        self.state().by_account.get(account).copied().unwrap_or(0)
+    }
+
     /// How many turns come before one that waits; none when it waits no longer.
     fn ahead(&self, team: &Account, ticket: Ticket) -> Option<usize> {
         self.state().ahead(team, ticket)

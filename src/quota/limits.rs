@@ -69,6 +69,11 @@ impl Budget {
         }
     }
 
+    /// As the setting names it.
+    pub const fn mode(&self) -> &'static str {
+        if self.enforced { "enforce" } else { "shadow" }
+    }
+
     pub fn window(&self, now: Timestamp) -> Window {
         Window::at(now, self.period, &self.zone)
     }

@@ -71,6 +71,9 @@ pub struct UsageQuery {
     pub by: Vec<Dimension>,
 }
 
+/// Lines of one report at most: one with so many is not whole.
+pub const USAGE_LINES_MAX: usize = 100_000;
+
 /// One line of a report: a value for each dimension asked for, in the order of [`Dimension::ALL`], and the sums.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageLine {

@@ -7,8 +7,10 @@ mod generations;
 mod keys;
 mod query;
 mod reload;
+mod scrape;
 mod teams;
 mod upstream;
+mod usage;
 
 use std::sync::Arc;
 
@@ -35,7 +37,7 @@ use crate::keys::KeyDigest;
 /// What an operator on a wrong path is told.
 const SERVED: &str = "/livez, /readyz, /metrics, GET /admin/v1/generations, GET /admin/v1/teams, \
     GET and POST /admin/v1/keys, DELETE /admin/v1/keys/{id}, POST /admin/v1/keys/{id}/rotate, \
-    GET /admin/v1/upstream and POST /admin/v1/reload";
+    GET /admin/v1/upstream, GET /admin/v1/usage and POST /admin/v1/reload";
 
 /// What a reload may replace of the admin API.
 #[derive(Debug, Default)]
@@ -77,6 +79,7 @@ pub fn admin(gateway: Arc<Gateway>, shutdown: Shutdown, admin: Admin) -> Router 
         .route("/admin/v1/keys/{id}/rotate", post(keys::rotate))
         .route("/admin/v1/teams", get(teams::list))
         .route("/admin/v1/upstream", get(upstream::show))
+        .route("/admin/v1/usage", get(usage::report))
         .route("/admin/v1/reload", post(reload::reload))
         .fallback(unknown_url)
         .method_not_allowed_fallback(method_not_allowed)
@@ -99,6 +102,7 @@ async fn method_not_allowed(method: Method, uri: Uri) -> Fault {
 }
 
 async fn metrics(State(desk): State<Desk>) -> ([(http::HeaderName, &'static str); 1], String) {
+    scrape::refresh(&desk.gateway).await;
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], desk.gateway.metrics.render())
 }
 

@@ -5,3 +5,4 @@ pub(super) mod edits;
 pub(super) mod generations;
 pub(super) mod models;
 pub(super) mod openapi;
+pub(super) mod usage;

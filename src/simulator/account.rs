@@ -16,17 +16,22 @@ pub(super) fn models() -> Answer {
     ok(&json!({"object": "list", "data": data}))
 }
 
-/// `GET /v1/credits`.
-pub(super) fn credits(world: &World) -> Answer {
-    let used = world.ledger().weight(Instant::now());
+/// `GET /v1/credits`: the account's, and what of it the asking key has used. What is reserved counts as used until the
+/// task's end.
+pub(super) fn credits(world: &World, owner: u64) -> Answer {
+    let now = Instant::now();
+    let (used, by_key) = {
+        let mut ledger = world.ledger();
+        (ledger.weight(now), ledger.weight_of(owner, now))
+    };
     let remaining = micro(world.options.credits).saturating_sub(used);
-    let (used, remaining) = (in_credits(used), in_credits(remaining));
+    let (used, by_key, remaining) = (in_credits(used), in_credits(by_key), in_credits(remaining));
     ok(&json!({
         "success": true,
         "message": "",
         "data": {
             "user": {"remaining_credits": remaining, "used_credits": used},
-            "token": {"remaining_credits": remaining, "used_credits": used, "unlimited_credits": true},
+            "token": {"remaining_credits": remaining, "used_credits": by_key, "unlimited_credits": true},
         },
     }))
 }

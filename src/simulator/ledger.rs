@@ -39,8 +39,8 @@ pub(super) struct Ledger {
     counted: HashMap<String, Vec<Armed>>,
     pub refusals: VecDeque<Refusal>,
     pub leaks: VecDeque<String>,
-    /// Micro-credits charged by forgotten tasks.
-    forgotten_charges: u64,
+    /// Micro-credits charged by forgotten tasks, by owner.
+    forgotten_charges: HashMap<u64, u64>,
     /// At least what the account misses; exact after a full count.
     weight_bound: u64,
     /// Tasks ever made, over resets too.
@@ -87,8 +87,15 @@ impl Ledger {
     /// Micro-credits that the account misses: held and charged.
     pub fn weight(&mut self, now: Instant) -> u64 {
         let tasks: u64 = self.tasks.values().map(|task| task.weight(now)).sum();
-        self.weight_bound = tasks.saturating_add(self.forgotten_charges);
+        self.weight_bound = tasks.saturating_add(self.forgotten_charges.values().sum());
         self.weight_bound
+    }
+
+    /// The part of it that one owner's tasks make up.
+    pub fn weight_of(&self, owner: u64, now: Instant) -> u64 {
+        let tasks: u64 =
+            self.tasks.values().filter(|task| task.owner == owner).map(|task| task.weight(now)).sum();
+        tasks.saturating_add(self.forgotten_charges.get(&owner).copied().unwrap_or_default())
     }
 
     /// Whether a balance has room for a reservation.
@@ -152,7 +159,8 @@ impl Ledger {
             return false;
         }
         let Some(task) = self.order.pop_front().and_then(|id| self.tasks.remove(&id)) else { return false };
-        self.forgotten_charges = self.forgotten_charges.saturating_add(task.charged(now));
+        let charges = self.forgotten_charges.entry(task.owner).or_default();
+        *charges = charges.saturating_add(task.charged(now));
         if let Some(key) = task.key {
             self.keys.remove(&(task.owner, key));
         }

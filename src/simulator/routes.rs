@@ -70,7 +70,7 @@ async fn task_api(
         },
         (&Method::GET, "tasks", _) if world.options.list => Ok(looks::list(world, query, owner)),
         (&Method::GET, "models", _) => Ok(account::models()),
-        (&Method::GET, "credits", _) => Ok(account::credits(world)),
+        (&Method::GET, "credits", _) => Ok(account::credits(world, owner)),
         (&Method::GET, _, Some(id)) => looks::one(world, id, owner).await,
         (&Method::DELETE, _, Some(id)) => Ok(looks::cancel(world, id, owner)),
         (method, _, _) => Ok(unknown(method, head.uri.path())),

@@ -5,10 +5,7 @@ use rusqlite::{Connection, params, params_from_iter};
 
 use super::StoreError;
 use crate::money::Credits;
-use crate::quota::{Dimension, UsageLine, UsageQuery, UsageRow, Used};
-
-/// Lines of one report at most.
-pub(super) const LINES_MAX: usize = 100_000;
+use crate::quota::{Dimension, USAGE_LINES_MAX, UsageLine, UsageQuery, UsageRow, Used};
 
 /// Adds to what is there.
 pub(super) fn add(db: &Connection, row: &UsageRow) -> Result<(), StoreError> {
@@ -32,7 +29,7 @@ pub(super) fn add(db: &Connection, row: &UsageRow) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The report, in the order of its dimensions; at most [`LINES_MAX`] lines.
+/// The report, in the order of its dimensions; at most [`USAGE_LINES_MAX`] lines.
 pub(super) fn read(db: &Connection, query: &UsageQuery) -> Result<Vec<UsageLine>, StoreError> {
     let by: Vec<Dimension> =
         Dimension::ALL.into_iter().filter(|dimension| query.by.contains(dimension)).collect();
@@ -45,7 +42,7 @@ pub(super) fn read(db: &Connection, query: &UsageQuery) -> Result<Vec<UsageLine>
         "SELECT {columns}sum(requests), sum(hits), sum(images), sum(credits) FROM usage \
          WHERE day BETWEEN ?1 AND ?2 AND (?3 IS NULL OR team = ?3) {group} LIMIT ?4"
     );
-    let limit = i64::try_from(LINES_MAX).unwrap_or(i64::MAX);
+    let limit = i64::try_from(USAGE_LINES_MAX).unwrap_or(i64::MAX);
     let team = query.team.clone().map_or(Value::Null, Value::Text);
     let bound =
         [Value::Text(query.from.to_string()), Value::Text(query.to.to_string()), team, Value::Integer(limit)];

@@ -106,6 +106,12 @@ families! {
     images_total: IntCounterVec = ["team", "model"];
     /// Evolink credits charged.
     credits_total: CounterVec = ["team", "model"];
+    /// Used of a team's budget in its window now, in its unit; of budgets that differ in time zone only, the fullest.
+    quota_used: GaugeVec = ["team", "unit", "per", "mode"];
+    /// Held of it by generations that have not ended.
+    quota_held: GaugeVec = ["team", "unit", "per", "mode"];
+    /// Its amount.
+    quota_limit: GaugeVec = ["team", "unit", "per", "mode"];
     /// Requests refused by a limit, or counted above one in shadow mode.
     quota_rejections_total: IntCounterVec = ["team", "limit", "mode"];
     /// Credits that upstream reserved or charged above what was held.
@@ -124,6 +130,8 @@ families! {
     poll_lag_seconds: Histogram = [], LAG_SECONDS;
     /// Credits left on the upstream account when last asked; absent until the first answer.
     upstream_credits_remaining: GaugeVec = [];
+    /// Credits that upstream has counted more than was settled here since the start; absent until there is a first count.
+    upstream_credits_drift: GaugeVec = [];
     /// Reloads of the configuration, by result (ok, error).
     config_reloads_total: IntCounterVec = ["result"];
     /// 1 when the newest configuration is in force, 0 when it was refused.

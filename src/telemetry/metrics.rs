@@ -2,10 +2,11 @@
 
 use prometheus::{IntGauge, Registry, TextEncoder};
 
+use super::budgets::{BudgetGauge, Budgets};
 use super::families::Families;
 use super::labels::{CLOSED_MAX, Call, CallStatus, Cap, MODELS_MAX, TEAMS_MAX, status_label};
 use super::process::Process;
-use crate::money::Credits;
+use crate::money::{Credits, signed_decimal};
 
 /// All metrics of one gateway, in a registry of their own, so that two gateways in one process (tests, `demo`) do not
 /// mix. Label values come from the configuration and from closed sets; see [`TEAMS_MAX`].
@@ -20,6 +21,7 @@ pub struct Metrics {
     caches: Cap,
     qualities: Cap,
     outcomes: Cap,
+    budgets: Budgets,
 }
 
 impl Metrics {
@@ -51,6 +53,7 @@ impl Metrics {
             caches: closed(),
             qualities: closed(),
             outcomes: closed(),
+            budgets: Budgets::default(),
         }
     }
 
@@ -111,6 +114,11 @@ impl Metrics {
         self.families.quota_rejections_total.with_label_values(&labels).inc();
     }
 
+    /// The budgets of teams as they stand, and no others.
+    pub fn budgets(&self, all: Vec<BudgetGauge>) {
+        self.budgets.replace(all, &self.teams, &self.families);
+    }
+
     /// Upstream reserved so much more than was held.
     pub fn quota_overshoot(&self, credits: Credits) {
         self.families.quota_overshoot_credits_total.inc_by(credits.decimal());
@@ -144,6 +152,11 @@ impl Metrics {
         self.families.upstream_credits_remaining.with_label_values::<&str>(&[]).set(credits.decimal());
     }
 
+    /// By how many micro-credits upstream's count has grown more than ours; negative: less.
+    pub fn credits_drift(&self, micro: i64) {
+        self.families.upstream_credits_drift.with_label_values::<&str>(&[]).set(signed_decimal(micro));
+    }
+
     /// The configuration was read again: taken over, or refused.
     pub fn config_reload(&self, taken: bool) {
         let result = if taken { "ok" } else { "error" };
@@ -155,6 +168,7 @@ impl Metrics {
     pub fn render(&self) -> String {
         self.process.refresh();
         let mut text = String::new();
+        let _still = self.budgets.still();
         if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {
             tracing::error!(%error, "the metrics could not be written");
         }
@@ -205,10 +219,19 @@ mod tests {
         drop((metrics.queued("design"), metrics.in_doubt()));
         metrics.generation("design", "gpt-image-2", "medium", "completed", 11.0);
         metrics.images("design", "gpt-image-2", 1, Credits::from_micro(2_500_000));
+        metrics.budgets(vec![BudgetGauge {
+            team: "design".to_owned(),
+            unit: "credits",
+            per: "month",
+            mode: "shadow",
+            limit: 5_000_000_000,
+            taken: Some((12_500_000, 0)),
+        }]);
         metrics.joined();
         metrics.upstream(Call::Create, CallStatus::Http(200), 0.3);
         metrics.noticed(4, 0.4);
         metrics.credits_remaining(Credits::from_micro(99_500_000));
+        metrics.credits_drift(-2_500_000);
         metrics.config_reload(true);
         metrics
     }
@@ -236,7 +259,9 @@ mod tests {
             r#"evolink_gateway_upstream_requests_total{call="create",status="200"} 1"#,
             r#"evolink_gateway_running_generations{team="design"} 0"#,
             r#"evolink_gateway_queued_generations{team="design"} 0"#,
+            r#"evolink_gateway_quota_used{mode="shadow",per="month",team="design",unit="credits"} 12.5"#,
             "evolink_gateway_upstream_credits_remaining 99.5",
+            "evolink_gateway_upstream_credits_drift -2.5",
             "evolink_gateway_config_last_reload_successful 1",
         ] {
             assert!(text.lines().any(|written| written == line), "missing {line} in\n{text}");

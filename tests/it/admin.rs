@@ -10,7 +10,8 @@ use crate::support::{Answer, DESIGN_KEY, Harness, Setup, UPSTREAM_KEY, small};
 const INVALID: &str = "invalid_request_error";
 const TOKEN: &str = "admin-token-of-this-test";
 
-const READABLE: [&str; 3] = ["/admin/v1/generations", "/admin/v1/teams", "/admin/v1/upstream"];
+const READABLE: [&str; 4] =
+    ["/admin/v1/generations", "/admin/v1/teams", "/admin/v1/upstream", "/admin/v1/usage"];
 
 impl Harness {
     fn at_admin(&self, method: Method, path: &str) -> reqwest::RequestBuilder {

@@ -8,3 +8,4 @@ mod killed;
 mod minted;
 mod process;
 mod running;
+mod usage;

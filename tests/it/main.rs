@@ -42,4 +42,5 @@ mod sharing;
 mod streams;
 mod support;
 mod uploads;
+mod usage;
 mod waits;

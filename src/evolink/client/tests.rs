@@ -105,6 +105,8 @@ async fn a_new_key_is_used_from_the_next_call_on() {
     create_with(&client, PATIENCE).await.unwrap();
     // as read from a file, with its line end
     client.set_api_key(&SecretString::from("sk-second-secret\n")).unwrap();
+    client.set_api_key(&SecretString::from("sk-second-secret")).unwrap();
+    assert_eq!(client.key_number(), 1, "the same key again is no change");
     create_with(&client, PATIENCE).await.unwrap();
     let keys: Vec<_> =
         script.seen().iter().filter_map(|seen| seen.header("authorization").map(str::to_owned)).collect();

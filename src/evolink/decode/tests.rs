@@ -255,6 +255,10 @@ fn credits_are_the_lesser_of_account_and_key() {
             credits(&answer(json!({"success": true, "message": "", "data": data}).to_string())).unwrap();
         assert_eq!(Some(credit.remaining), Credits::from_decimal(left), "{data}");
     }
+    let data =
+        json!({"user": {"remaining_credits": 1, "used_credits": 7.25}, "token": {"used_credits": "7"}});
+    let credit = credits(&answer(json!({"data": data}).to_string())).unwrap();
+    assert_eq!((credit.used_by_account, credit.used_by_key), (Credits::from_decimal(7.25), None));
     let failed =
         json!({"success": false, "message": "no such user", "data": {"user": {"remaining_credits": 5}}});
     assert!(credits(&answer(failed.to_string())).is_err());

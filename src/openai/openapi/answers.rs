@@ -59,6 +59,7 @@ pub(super) fn schemas() -> Value {
             "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": schema("Model")}},
             "required": ["object", "data"],
         },
+        "TeamUsage": team_usage(),
         "StreamEvent": stream_event(),
         "CompletedEvent": completed_event(),
         "ErrorEvent": error_event(),
@@ -192,6 +193,38 @@ fn model() -> Value {
     });
     let alias_of = json!({"type": "string", "description": "The model that an alias stands for."});
     with(all_of(&members), "properties", &with(members, "alias_of", &alias_of))
+}
+
+fn team_usage() -> Value {
+    let amount = json!({"type": "number", "minimum": 0});
+    let time = json!({"type": ["string", "null"], "format": "date-time"});
+    let scope = json!({"enum": ["team", "key"]});
+    let budget = all_of(&json!({
+        "scope": scope,
+        "unit": {"enum": ["images", "credits", "usd"]},
+        "per": {"enum": ["minute", "hour", "day", "week", "month", "total"]},
+        "timezone": {"type": "string"},
+        "mode": {"enum": ["enforce", "shadow"]},
+        "amount": amount,
+        "used": amount,
+        "held": with(amount.clone(), "description", &"By generations that have not ended.".into()),
+        "left": amount,
+        "resets_at": time,
+        "since": time,
+    }));
+    let whole = json!({"type": "integer", "minimum": 0});
+    let rate = all_of(&json!({
+        "scope": scope,
+        "name": {"enum": ["requests_per_minute", "images_per_minute", "concurrent_images"]},
+        "limit": whole,
+        "remaining": whole,
+        "reset_seconds": {"type": ["integer", "null"], "description": "Until all of it is there again."},
+    }));
+    all_of(&json!({
+        "team": {"type": "string"},
+        "budgets": {"type": "array", "items": budget},
+        "rate_limits": {"type": "array", "items": rate},
+    }))
 }
 
 fn sizes() -> Value {

@@ -30,6 +30,7 @@ pub(super) fn all() -> Value {
         id: {"get": look(), "delete": detach(), "parameters": [path_parameter("id", "`gen_…`")]},
         "/v1/models": {"get": models()},
         "/v1/models/{id}": {"get": one_model(), "parameters": [path_parameter("id", "A model or an alias.")]},
+        "/v1/usage": {"get": read("getUsage", "What the key and its team have used.", Met::Models, "TeamUsage")},
         "/openai/deployments/{model}/images/generations":
             {"post": generations("createDeployedImage", &deployed())},
         "/openai/deployments/{model}/images/edits": {"post": edits("createDeployedImageEdit", &deployed())},

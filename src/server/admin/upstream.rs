@@ -10,12 +10,15 @@ use tokio::time::Instant;
 
 use super::Desk;
 use crate::evolink::breaker::BreakerSnapshot;
-use crate::money::Credits;
+use crate::money::{Credits, signed_decimal};
 
 /// The account's balance when it was last read.
 #[derive(Debug, Clone, Copy)]
 pub struct Balance {
     pub remaining: Credits,
+    /// By how many micro-credits Evolink has counted more than was settled here (negative: fewer), since the start. None
+    /// while there is nothing to compare.
+    pub drift: Option<i64>,
     /// Unix time in seconds.
     pub read: i64,
 }
@@ -56,6 +59,7 @@ fn shown(view: &UpstreamView, tasks: usize, now: Instant) -> Value {
         "breaker": breaker,
         "pace": {"paused_for_seconds": seconds(paused), "looks_per_second": view.looks_per_second},
         "credits_remaining": view.balance.map(|balance| balance.remaining.decimal()),
+        "credits_drift": view.balance.and_then(|balance| balance.drift).map(signed_decimal),
         "credits_read": view.balance.map(|balance| balance.read),
         "tasks": tasks,
     })
@@ -80,12 +84,17 @@ mod tests {
             consecutive_failures: 5,
             ramp_limit: None,
         };
-        let balance = Balance { remaining: Credits::from_micro(2_500_000), read: 1_800_000_000 };
+        let balance = Balance {
+            remaining: Credits::from_micro(2_500_000),
+            drift: Some(-1_500_000),
+            read: 1_800_000_000,
+        };
         let view = UpstreamView { breaker: Some(breaker), balance: Some(balance), looks_per_second: 10 };
         let expected = json!({
             "breaker": {"state": "open", "open_for_seconds": 2, "consecutive_failures": 5},
             "pace": {"paused_for_seconds": 7, "looks_per_second": 10},
             "credits_remaining": 2.5,
+            "credits_drift": -1.5,
             "credits_read": 1_800_000_000,
             "tasks": 3,
         });
@@ -95,6 +104,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_not_known_is_null() {
         let told = shown(&UpstreamView::default(), 0, Instant::now());
-        assert_eq!((&told["breaker"], &told["credits_remaining"]), (&Value::Null, &Value::Null));
+        for name in ["breaker", "credits_remaining", "credits_drift"] {
+            assert_eq!(told[name], Value::Null, "{name}");
+        }
     }
 }

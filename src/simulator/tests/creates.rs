@@ -80,8 +80,11 @@ async fn a_failed_task_is_refunded_and_an_empty_account_refuses() {
     assert_eq!((status, &error["error"]["code"]), (402, &json!("insufficient_quota")));
     let (_, credits) = call(&simulator, Method::GET, "/v1/credits", &Value::Null).await;
     let charged = simulator.ledger().totals.credits_charged;
-    let left = credits["data"]["user"]["remaining_credits"].as_f64().unwrap();
+    let told = |whose: &str, what: &str| credits["data"][whose][what].as_f64().unwrap();
+    let left = told("user", "remaining_credits");
     assert!((left + charged - price).abs() < 1e-6, "{left} + {charged}");
+    assert!((told("user", "used_credits") - charged).abs() < 1e-6, "{credits}");
+    assert!((told("token", "used_credits") - charged).abs() < 1e-6, "{credits}");
 }
 
 #[tokio::test]

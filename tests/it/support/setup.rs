@@ -23,6 +23,7 @@ pub(crate) struct Setup {
     clock: Clock,
     file: Option<std::path::PathBuf>,
     patience: Patience,
+    account_every: Option<Duration>,
 }
 
 impl Setup {
@@ -33,7 +34,14 @@ impl Setup {
             api_keys: vec![UPSTREAM_KEY.to_owned()],
             ..simulator::Options::default()
         };
-        Self { config: usual(), simulator, clock: Clock::system(), file: None, patience: Patience::default() }
+        Self {
+            config: usual(),
+            simulator,
+            clock: Clock::system(),
+            file: None,
+            patience: Patience::default(),
+            account_every: None,
+        }
     }
 
     /// Merges settings over the usual ones, as JSON, which is YAML too.
@@ -56,6 +64,12 @@ impl Setup {
     /// Shortens times that no setting changes.
     pub(crate) fn patience(mut self, change: impl FnOnce(&mut Patience)) -> Self {
         change(&mut self.patience);
+        self
+    }
+
+    /// The account at upstream is looked at so often.
+    pub(crate) fn account_every(mut self, every: Duration) -> Self {
+        self.account_every = Some(every);
         self
     }
 
@@ -87,6 +101,7 @@ impl Setup {
         let loaded = load(&reload);
         let mut app = App::build(&loaded.settings, self.clock).unwrap();
         std::sync::Arc::get_mut(&mut app.gateway).expect("nobody else has it yet").patience = self.patience;
+        app.account_every = self.account_every.unwrap_or(app.account_every);
         let listeners = Listeners::bind(&loaded.settings).await.unwrap();
         let address = |listener: &TcpListener| listener.local_addr().unwrap();
         let (api, admin) = (address(&listeners.api), address(&listeners.admin));
