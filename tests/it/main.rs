@@ -34,6 +34,8 @@ mod observed;
 mod openapi;
 mod outage;
 mod pictures;
+mod quotas;
+mod rates;
 mod repeats;
 mod requests;
 mod sharing;

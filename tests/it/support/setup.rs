@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::harness::Harness;
-use super::{DESIGN_KEY, EXPIRING_KEY, PRINT_KEY, STRICT_KEY, UPSTREAM_KEY, log};
+use super::{Books, DESIGN_KEY, EXPIRING_KEY, PRINT_KEY, STRICT_KEY, UPSTREAM_KEY, log};
 
 /// Settings of one test.
 pub(crate) struct Setup {
@@ -23,6 +23,7 @@ pub(crate) struct Setup {
     clock: Clock,
     file: Option<std::path::PathBuf>,
     patience: Patience,
+    books: Option<Books>,
 }
 
 impl Setup {
@@ -33,7 +34,14 @@ impl Setup {
             api_keys: vec![UPSTREAM_KEY.to_owned()],
             ..simulator::Options::default()
         };
-        Self { config: usual(), simulator, clock: Clock::system(), file: None, patience: Patience::default() }
+        Self {
+            config: usual(),
+            simulator,
+            clock: Clock::system(),
+            file: None,
+            patience: Patience::default(),
+            books: None,
+        }
     }
 
     /// Merges settings over the usual ones, as JSON, which is YAML too.
@@ -62,6 +70,14 @@ impl Setup {
     /// The settings are written to this file, which is watched.
     pub(crate) fn file(mut self, path: std::path::PathBuf) -> Self {
         self.file = Some(path);
+        self
+    }
+
+    /// The state is kept in a folder of the test's own, where its end looks at the books.
+    pub(crate) fn kept(mut self) -> Self {
+        let books = Books::own();
+        merge(&mut self.config, &json!({"state": {"store": "embedded", "path": books.folder()}}));
+        self.books = Some(books);
         self
     }
 
@@ -95,7 +111,9 @@ impl Setup {
         let mut running = JoinSet::new();
         let served = app.run(listeners, Some((reload, loaded)), shutdown.clone());
         running.spawn(async move { served.await.unwrap() });
-        Harness::new(simulator, api, admin, shutdown, running, now, config, per_second)
+        let mut house = Harness::new(simulator, api, admin, shutdown, running, now, config, per_second);
+        house.books = self.books;
+        house
     }
 }
 
