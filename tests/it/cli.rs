@@ -6,4 +6,5 @@ mod disks;
 mod drained;
 mod killed;
 mod process;
+mod quotas;
 mod running;

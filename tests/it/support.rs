@@ -16,7 +16,7 @@ mod setup;
 use std::time::Duration;
 
 pub(crate) use answer::{Answer, decoded, shown};
-pub(crate) use books::{Books, Line, micro};
+pub(crate) use books::{Books, micro};
 pub(crate) use chaos::{Chaos, Spoil};
 pub(crate) use events::{Block, Live};
 pub(crate) use form::FormBody;

@@ -128,7 +128,10 @@ async fn all_budgets_must_have_room_and_one_without_takes_nothing_of_the_others(
     house.draw("a fox").await.picture();
     for prompt in ["an owl", "a bear"] {
         let message = is_spent(&house.draw(prompt).await);
-        assert!(message.contains("1 images per month") && message.contains("2026-02-01 00:00 UTC"), "{message}");
+        assert!(
+            message.contains("1 images per month") && message.contains("2026-02-01 00:00 UTC"),
+            "{message}"
+        );
     }
     house.books().rest().await;
     let (used, _) = house.books().standing(DESIGN, "images");

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{DESIGN, ONE, ample, budget, is_spent, limited, several, setup};
+use super::{DESIGN, ONE, ample, budget, is_spent, limited, setup, several};
 use crate::support::{Answer, DESIGN_KEY, FormBody, Harness, STRICT_KEY, Setup, form, small};
 
 const ALLOWED: &str = "egk_allowed-canary-40d1b7";
@@ -81,7 +81,7 @@ async fn more_than_could_ever_be_made_is_a_mistake_of_the_request() {
     assert!(message.contains("3 images a minute"), "{message}");
     assert_eq!(house.generate(several("a fox", 3)).await.pictures().len(), 3);
     house.finish().await;
-    for (amount, unit) in [(json!(3), "images"), (json!(3), "credits"), (json!("0.05"), "usd")] {
+    for (amount, unit) in [(json!(3), "images"), (json!(1), "credits"), (json!("0.02"), "usd")] {
         let house = limited(budget(amount, unit, "month")).await;
         let message = is_impossible(&house.generate(several("a fox", 10)).await);
         assert!(message.contains(&format!("({unit} per month)")), "{message}");
@@ -119,7 +119,8 @@ async fn a_model_outside_the_list_is_not_for_the_team() {
 
 /// Team `design` with the limits of a team and two keys, of which one has limits of its own.
 fn with_keys(of_team: &Value, of_key: &Value) -> Setup {
-    let keys = json!([{"name": "allowed", "secret": ALLOWED, "limits": of_key}, {"name": "other", "secret": OTHER}]);
+    let keys =
+        json!([{"name": "allowed", "secret": ALLOWED, "limits": of_key}, {"name": "other", "secret": OTHER}]);
     setup(&json!({})).config(&json!({"teams": [{"name": "design", "keys": keys, "limits": of_team}]}))
 }
 
@@ -177,7 +178,10 @@ async fn default_limits_hold_for_what_a_team_does_not_set() {
     let message = is_spent(&strict("an owl").await);
     assert!(message.contains("1 images per day"), "{message}");
     let books = house.books();
-    assert_eq!((books.used(DESIGN, "images").await, books.used("team:strict", "images").await), (3 * ONE, 2 * ONE));
+    assert_eq!(
+        (books.used(DESIGN, "images").await, books.used("team:strict", "images").await),
+        (3 * ONE, 2 * ONE)
+    );
     house.finish().await;
 }
 

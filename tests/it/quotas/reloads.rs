@@ -119,7 +119,8 @@ async fn a_hold_outlives_its_budget_and_its_team() {
 async fn the_same_budget_twice_is_refused_and_the_old_limits_hold_on() {
     let mut gateway = Reloaded::start("twice", &budget(1, "images", "day")).await;
     let mut config = gateway.house.config.clone();
-    let twice = json!([{"amount": 5, "unit": "images", "per": "day"}, {"amount": 9, "unit": "images", "per": "day"}]);
+    let twice =
+        json!([{"amount": 5, "unit": "images", "per": "day"}, {"amount": 9, "unit": "images", "per": "day"}]);
     config["teams"][0]["limits"]["budgets"] = twice;
     gateway.write(&config, "error").await;
     gateway.house.draw("a fox").await.picture();

@@ -50,11 +50,8 @@ async fn a_day_ends_at_midnight_of_its_zone() {
         ("2026-11-24T05:00:00Z", true),
     ];
     follows("day", "Europe/Berlin", &instants).await;
-    let instants = [
-        ("2026-11-22T23:59:59Z", true),
-        ("2026-11-23T04:59:59Z", false),
-        ("2026-11-23T05:00:00Z", true),
-    ];
+    let instants =
+        [("2026-11-22T23:59:59Z", true), ("2026-11-23T04:59:59Z", false), ("2026-11-23T05:00:00Z", true)];
     follows("day", "America/New_York", &instants).await;
 }
 

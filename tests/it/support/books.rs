@@ -75,12 +75,10 @@ impl Books {
         self.standing(account, unit).0
     }
 
-    /// Images and micro-credits of all daily figures.
-    fn figures(&self) -> (u64, u64) {
-        let sum = "SELECT coalesce(sum(images), 0), coalesce(sum(credits), 0) FROM usage";
-        let row = self.database().query_row(sum, [], |row| Ok((row.get(0)?, row.get(1)?)));
-        let (images, credits): (i64, i64) = row.unwrap();
-        (u64::try_from(images).unwrap(), u64::try_from(credits).unwrap())
+    /// Micro-credits of all daily figures.
+    fn figures(&self) -> u64 {
+        let sum = "SELECT coalesce(sum(credits), 0) FROM usage";
+        u64::try_from(self.database().query_row(sum, [], |row| row.get::<_, i64>(0)).unwrap()).unwrap()
     }
 
     fn holds(&self) -> i64 {
@@ -97,14 +95,17 @@ impl Books {
     }
 
     /// Waits for rest; then nothing may be held, and the daily figures must be upstream's.
-    pub(crate) async fn agree_with(&self, upstream: &LedgerView) {
+    pub(crate) async fn agree_with(&self, upstream: impl Fn() -> LedgerView) {
         self.rest().await;
         let held: Vec<Line> = self.lines().into_iter().filter(|line| line.held > 0).collect();
         assert_eq!(held, [], "windows hold what no generation does");
-        let charged = micro(upstream.totals.credits_charged);
         let deadline = Instant::now() + PATIENCE;
-        while self.figures().1 != charged {
-            assert!(Instant::now() < deadline, "{:?} counted, {charged} charged", self.figures());
+        loop {
+            let (counted, charged) = (self.figures(), micro(upstream().totals.credits_charged));
+            if counted == charged {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{counted} counted, {charged} charged");
             sleep(LOOK_EVERY).await;
         }
     }

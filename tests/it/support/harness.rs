@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Answer, Books, DESIGN_KEY, EXPIRING_KEY, Metrics, PATIENCE, PRINT_KEY, PROMPT_CANARY, Raw, STRICT_KEY, Setup,
+    Answer, Books, DESIGN_KEY, EXPIRING_KEY, Metrics, PATIENCE, PRINT_KEY, PROMPT_CANARY, Raw, STRICT_KEY,
+    Setup,
 };
 use super::{UPSTREAM_KEY, log};
 
@@ -213,7 +214,7 @@ impl Harness {
         assert_eq!(ledger.leaks, Vec::<String>::new(), "keys at the media host");
         assert_eq!(ledger.totals.media_refused, 0, "the media host takes the gateway's User-Agent");
         if let Some(books) = &self.books {
-            books.agree_with(&ledger).await;
+            books.agree_with(|| self.ledger()).await;
         }
         let rate = ledger.totals.calls_per_second_max;
         assert!(rate <= self.per_second, "{rate} looks in a second");
