@@ -118,6 +118,40 @@ async fn a_deadline_ends_no_hold_and_the_end_settles_it() {
     .await;
 }
 
+#[tokio::test]
+async fn of_several_pictures_that_nobody_wants_any_more_those_bought_are_used() {
+    for on_disconnect in ["finish", "cancel"] {
+        let settings = json!({"evolink": {"max_tasks": 1}, "generation": {"on_disconnect": on_disconnect}});
+        let house = setup(&ample()).config(&settings).start().await;
+        let asked = house.generation(several("a fox [latency:300ms]", 3)).send();
+        let left = tokio::select! {
+            _ = asked => false,
+            // One is made, the second under way.
+            _ = house.until("a second task", |ledger| ledger.tasks.len() == 2) => true,
+        };
+        assert!(left, "the answer came too early");
+        house.until_metrics("its end", |metrics| metrics.sum("running_generations", &[]) == 0.0).await;
+        let made = house.ledger().tasks.iter().filter(|task| task.status == "completed").count();
+        assert!(made > 0);
+        comes_to(&house, u64::try_from(made).unwrap()).await;
+        house.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn of_several_pictures_taken_back_those_bought_are_used() {
+    after(json!({"evolink": {"max_tasks": 1}}), 1, async |house| {
+        let asked = house.generation(several("a fox [latency:300ms]", 3)).header("prefer", "respond-async");
+        let answer = house.send(asked).await;
+        let path = answer.header("location").unwrap();
+        house.until("the first", |ledger| ledger.tasks.len() == 2).await;
+        house.send(house.ask(Method::DELETE, path)).await.is_ok();
+        house.until("a cancel", |ledger| ledger.tasks[1].status == "cancelled").await;
+        house.has_tasks(2);
+    })
+    .await;
+}
+
 /// A promised generation that is taken back while its task runs.
 async fn taken_back(house: &Harness, prompt: &str) {
     let asked = house.generation(small(prompt)).header("prefer", "respond-async");

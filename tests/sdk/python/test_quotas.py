@@ -19,7 +19,7 @@ REQUESTS_PER_MINUTE = 30
 
 def test_a_spent_budget_is_told_once(stack, sent, new_prompt):
     with sent.client(stack, api_key=THRIFTY_KEY, max_retries=5) as client:
-        assert_picture(decode(client.images.generate(prompt=new_prompt(), **SMALL)), "PNG", (816, 816))
+        assert_picture(decode(client.images.generate(prompt=new_prompt(), **SMALL).data[0]), "816x816")
         sent.clear()
         prompt = new_prompt()
         with pytest.raises(openai.RateLimitError, match=r"1 images per total.*does not begin anew") as caught:
@@ -50,7 +50,7 @@ def test_a_rate_is_waited_out_as_told(stack, sent, prompt):
         sent.clear()
         began = time.monotonic()
         answer = client.images.with_raw_response.generate(prompt=prompt, **SMALL)
-    assert_picture(decode(answer.parse()), "PNG", (816, 816))
+    assert_picture(decode(answer.parse().data[0]), "816x816")
     assert len(sent) == 2
     assert time.monotonic() - began >= 1
     headers = answer.headers
