@@ -3,6 +3,7 @@
 
 mod crowds;
 mod limits;
+mod medley;
 mod releases;
 mod reloads;
 mod windows;

@@ -172,6 +172,34 @@ async fn what_is_refused_eats_nothing() {
     let answer = house.draw("a fox").await;
     answer.picture();
     assert_eq!((told(&answer, "requests"), told(&answer, "images")), (Some((2, 1)), Some((2, 1))));
+    for prompt in ["an owl", "a bear"] {
+        let spent = house.draw(prompt).await;
+        spent.is_error(429, "insufficient_quota", "insufficient_quota", false);
+        assert_eq!((told(&spent, "requests"), told(&spent, "images")), (Some((2, 1)), Some((2, 1))));
+    }
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn who_finds_no_place_upstream_is_given_back_what_it_took() {
+    let limits = json!({"requests_per_minute": 3, "images_per_minute": 3});
+    let teams = json!([{"name": "design", "keys": [{"name": "ci", "secret": DESIGN_KEY}], "limits": limits}]);
+    let narrow = json!({"max_tasks": 1});
+    let house =
+        Harness::with(json!({"teams": teams, "evolink": narrow, "generation": {"queue_timeout": "200ms"}}))
+            .await;
+    let first = house.draw("a fox [latency:1500ms]");
+    let others = async {
+        house.until("a task", |ledger| !ledger.tasks.is_empty()).await;
+        for prompt in ["an owl", "a bear", "a cat"] {
+            let answer = house.draw(prompt).await;
+            answer.is_error(429, "rate_limit_error", "concurrency_limit_exceeded", true);
+        }
+    };
+    let (first, ()) = tokio::join!(first, others);
+    first.picture();
+    let answer = house.draw("a fox [latency:1500ms]").await;
+    assert_eq!((told(&answer, "requests"), told(&answer, "images")), (Some((3, 1)), Some((3, 2))));
     house.finish().await;
 }
 

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{DESIGN, ONE, ample, limited, setup, several};
+use super::{DESIGN, ONE, ample, budget, is_spent, limited, setup, several};
 use crate::support::{Answer, Harness, micro, small};
 
 /// Waits for rest; then each unit must have been used as upstream has it, `images` pictures among it.
@@ -227,5 +227,33 @@ async fn hits_and_joins_cost_nothing() {
     assert_eq!((cost(&third), costs.iter().filter(|cost| **cost > 0.0).count()), (0.0, 1));
     comes_to(&house, 1).await;
     house.has_tasks(1);
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn a_spent_budget_keeps_nobody_from_what_is_there() {
+    let house = limited(budget(1, "images", "day")).await;
+    let first = house.draw("a fox").await.picture();
+    is_spent(&house.draw("an owl").await);
+    assert_eq!(house.draw("a fox").await.picture(), first);
+    let anew = house.generation(small("a fox")).header("cache-control", "no-cache");
+    is_spent(&house.send(anew).await);
+    house.has_tasks(1);
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_given_up_in_doubt_is_held_no_longer() {
+    let settings = json!({
+        "evolink": {"create_patience": "600ms", "idempotency_window": "2s"},
+        "generation": {"replay": "3s"},
+    });
+    // Its answers never come, and the list of tasks is not there to ask.
+    let setup = setup(&ample()).config(&settings).simulator(|options| options.list = false);
+    let house = setup.start().await;
+    let answer = house.draw("a fox [create:500]").await;
+    answer.is_error(502, "upstream_error", "upstream_outcome_unknown", true);
+    assert_eq!(house.books().standing(DESIGN, "images"), (0, ONE), "bought, perhaps");
+    comes_to(&house, 0).await;
     house.finish().await;
 }

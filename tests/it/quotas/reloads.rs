@@ -68,6 +68,20 @@ async fn a_changed_amount_holds_at_once_and_what_was_used_stays_used() {
 }
 
 #[tokio::test]
+async fn a_refused_request_leaves_its_idempotency_key_free() {
+    let mut gateway = Reloaded::start("key", &budget(0, "images", "day")).await;
+    let named =
+        |house: &Harness, prompt: &str| house.generation(small(prompt)).header("idempotency-key", "one");
+    for prompt in ["a fox", "an owl"] {
+        is_spent(&gateway.house.send(named(&gateway.house, prompt)).await);
+    }
+    gateway.limits(budget(1, "images", "day")).await;
+    gateway.house.send(named(&gateway.house, "a bear")).await.picture();
+    gateway.house.has_tasks(1);
+    gateway.finish().await;
+}
+
+#[tokio::test]
 async fn a_new_budget_starts_at_nothing_and_one_that_comes_back_where_it_was() {
     let mut gateway = Reloaded::start("new", &budget(1, "images", "day")).await;
     gateway.house.draw("a fox").await.picture();

@@ -54,7 +54,7 @@ def test_a_rate_is_waited_out_as_told(stack, sent, prompt):
     assert len(sent) == 2
     assert time.monotonic() - began >= 1
     headers = answer.headers
-    assert headers["x-ratelimit-remaining-requests"] == "0"
+    assert int(headers["x-ratelimit-remaining-requests"]) < REQUESTS_PER_MINUTE
     assert headers["x-ratelimit-limit-images"] == "240"
     assert re.fullmatch(r"(1m0s|\d\d(\.\d{1,3})?s)", headers["x-ratelimit-reset-requests"]), headers
     assert len(stack.tasks(prompt)) == 1
