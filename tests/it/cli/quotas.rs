@@ -156,7 +156,7 @@ async fn mistakes_in_limits_are_told_all_at_once() {
             {"unit": "usd", "per": "week"},
         ],
     });
-    let keys = json!([{"name": "ci", "secret": "egk_1"}]);
+    let keys = json!([{"name": "ci", "secret": "egk_1", "limits": limits.clone()}]);
     let settings =
         json!({"limits": limits.clone(), "teams": [{"name": "design", "keys": keys, "limits": limits}]});
     let file = folder.write("gateway.yaml", &settings.to_string());
@@ -164,7 +164,7 @@ async fn mistakes_in_limits_are_told_all_at_once() {
     let ran = run(command.args(["check", "--allow-missing-secrets", "--config"]).arg(file)).await;
     assert_eq!(ran.code, Some(2));
     let told = ran.out + &ran.err;
-    for place in ["limits", "teams[0].limits"] {
+    for place in ["limits", "teams[0].limits", "teams[0].keys[0].limits"] {
         for wrong in [
             "max_n",
             "max_quality",

@@ -110,6 +110,7 @@ async fn medley(seed: u64) {
     let mut statuses = join_all(wishes.iter().map(|wish| ask(&house, wish))).await;
     statuses.sort_unstable();
     println!("{statuses:?}");
+    assert!(statuses.contains(&Some(429)), "seed {seed}: no budget was spent");
     let idle = house
         .until_metrics("its end", |metrics| {
             ["running_generations", "queued_generations", "in_doubt_generations"]

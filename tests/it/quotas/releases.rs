@@ -1,5 +1,6 @@
 //! How generations end, and what their holds become: nothing is left of them, and used is what upstream charged.
 
+use evolink_gateway::simulator::TaskView;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -70,6 +71,31 @@ async fn of_an_answer_in_part_the_part_is_used() {
         let answer = house.generate(several("a fox [fail:service_error*1]", 3)).await;
         assert_eq!(answer.header("x-gateway-partial"), Some("2/3"));
         assert_eq!(answer.pictures().len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_charged_is_used_however_it_was_told_and_delivered() {
+    let faults = [
+        "done:no-links",
+        "media:404",
+        "done:result_data",
+        "done:overcharged",
+        "create:terminal",
+        "poll:backwards*2",
+        "poll:unknown-status*1",
+        "poll:cut*1",
+        "poll:malformed*1",
+    ];
+    after(json!({}), u64::try_from(faults.len()).unwrap(), async |house| {
+        for fault in faults {
+            let answer = house.draw(&format!("a fox [{fault}]")).await;
+            assert!([200, 502].contains(&answer.status), "{fault}: {}", answer.text());
+        }
+        let completed = |task: &TaskView| task.status == "completed" && task.credits_charged > 0.0;
+        assert!(house.ledger().tasks.iter().all(completed), "each was made");
+        house.has_tasks(faults.len());
     })
     .await;
 }
