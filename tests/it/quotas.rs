@@ -4,6 +4,7 @@
 mod crowds;
 mod limits;
 mod medley;
+mod overshoot;
 mod places;
 mod releases;
 mod reloads;

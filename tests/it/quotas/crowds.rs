@@ -29,6 +29,8 @@ async fn a_thousand_requests_at_once_make_the_hundred_pictures_of_the_budget() {
     house.has_tasks(100);
     assert_eq!(house.ledger().totals.create_calls, 100, "the others were never sent");
     assert_eq!(house.books().used(DESIGN, "images").await, 100 * ONE);
+    let labels = ["team=\"design\"", "limit=\"budget_images\"", "mode=\"enforce\""];
+    assert_eq!(house.metrics().await.sum("quota_rejections_total", &labels), 900.0);
     house.finish().await;
 }
 

@@ -254,5 +254,9 @@ async fn a_shadow_budget_counts_and_refuses_nothing() {
     }
     assert_eq!(house.generate(several("a cat", 4)).await.pictures().len(), 4);
     assert_eq!(house.books().used(DESIGN, "images").await, 7 * ONE);
+    let labels = ["team=\"design\"", "limit=\"budget_images\"", "mode=\"shadow\""];
+    let metrics = house.metrics().await;
+    assert_eq!(metrics.sum("quota_rejections_total", &labels), 3.0, "all but the first: {}", metrics.text());
+    assert_eq!(metrics.sum("quota_rejections_total", &["mode=\"enforce\""]), 0.0);
     house.finish().await;
 }
