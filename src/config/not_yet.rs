@@ -27,6 +27,7 @@ const fn entry(
     NotYet { pattern, unless, only: None, message }
 }
 
+const LIMITS: &str = "limits are not enforced yet";
 const CACHE: &str = "finished generations answer their team for generation.replay for now";
 const LINKS: &str = "own links are not there yet: links are Evolink's";
 const S3: &str = "S3 is not used yet: pictures are stored on the disk (images.path)";
@@ -34,9 +35,12 @@ const S3: &str = "S3 is not used yet: pictures are stored on the disk (images.pa
 const NOT_YET: &[NotYet] = &[
     entry(&["server", "public_url"], None, "own links are not there yet"),
     entry(&["server", "trusted_proxies"], None, "X-Forwarded-* headers are not read yet"),
+    entry(&["teams", "*", "limits"], None, LIMITS),
+    entry(&["teams", "*", "keys", "*", "limits"], None, LIMITS),
     entry(&["teams", "*", "priority"], Some("1"), "the queue is first come, first served for now"),
     entry(&["teams", "*", "cache", "scope"], None, CACHE),
     entry(&["teams", "*", "cache", "ttl"], None, CACHE),
+    entry(&["limits"], None, LIMITS),
     entry(&["cache", "memory"], None, CACHE),
     entry(&["cache", "scope"], None, CACHE),
     entry(&["cache", "ttl"], None, CACHE),
@@ -109,11 +113,14 @@ mod tests {
     fn a_setting_without_effect_is_named_once() {
         let given = json!({
             "cache": {"enabled": false, "ttl": "1h"},
-            "teams": [{"name": "a"}, {"cache": {"scope": "shared"}, "limits": {"max_n": 1}}, {"cache": {"ttl": "2h"}}],
+            "teams": [{"name": "a"}, {"limits": {"max_n": 1}, "keys": [{"limits": {"max_n": 1}}]}],
         });
         assert_eq!(
             told(&given),
-            ["teams[1].cache.scope: finished generations answer their team for generation.replay for now"]
+            [
+                "teams[1].limits: limits are not enforced yet",
+                "cache.ttl: finished generations answer their team for generation.replay for now",
+            ]
         );
     }
 
