@@ -143,3 +143,18 @@ async fn all_budgets_must_have_room_and_one_without_takes_nothing_of_the_others(
     house.has_tasks(1);
     house.finish().await;
 }
+
+#[tokio::test]
+async fn without_a_database_budgets_hold_for_the_process() {
+    let house = setup(&budget(5, "images", "day")).forgetful().start().await;
+    let answers = join_all((0..60).map(|number| {
+        let house = &house;
+        async move { house.draw(&format!("fox {number}")).await }
+    }))
+    .await;
+    let made = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(made, 5);
+    answers.iter().filter(|answer| answer.status != 200).for_each(|answer| drop(is_spent(answer)));
+    house.has_tasks(5);
+    house.finish().await;
+}

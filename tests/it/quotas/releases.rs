@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{DESIGN, ONE, ample, budget, is_spent, limited, setup, several};
-use crate::support::{Answer, Harness, micro, small};
+use crate::support::{Answer, FormBody, Harness, form, micro, small};
 
 /// Waits for rest; then each unit must have been used as upstream has it, `images` pictures among it.
 async fn comes_to(house: &Harness, images: u64) {
@@ -61,6 +61,18 @@ async fn what_fails_costs_nothing() {
         for (fault, code) in endings {
             failed(&house.draw(&format!("a fox [{fault}]")).await, code);
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_edit_whose_picture_cannot_be_uploaded_costs_nothing() {
+    after(json!({}), 0, async |house| {
+        house.simulator.script("files:quota".parse().unwrap());
+        let form = FormBody::small("a fox").file("image", &form::png(512, 512, 1));
+        let answer = house.edit(form).await;
+        assert!([502, 503].contains(&answer.status), "{}", answer.text());
+        house.has_tasks(0);
     })
     .await;
 }

@@ -81,6 +81,13 @@ impl Setup {
         self
     }
 
+    /// The state ends with the process.
+    pub(crate) fn forgetful(mut self) -> Self {
+        merge(&mut self.config, &json!({"state": {"store": "memory"}}));
+        self.books = None;
+        self
+    }
+
     pub(crate) async fn start(self) -> Harness {
         log::start();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
