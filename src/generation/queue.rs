@@ -161,7 +161,7 @@ impl Queue {
 
     /// Images of this account that have a place.
     pub(super) fn running(&self, account: &Account) -> u32 {
-        self.state().by_account.get(account).copied().unwrap_or(0)
+        self.state().running_of(account)
     }
 
     /// How many turns come before one that waits; none when it waits no longer.

@@ -7,5 +7,6 @@ mod drained;
 mod killed;
 mod minted;
 mod process;
+mod quotas;
 mod running;
 mod usage;

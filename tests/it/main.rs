@@ -36,6 +36,8 @@ mod openapi;
 mod outage;
 mod pictures;
 mod queue;
+mod quotas;
+mod rates;
 mod repeats;
 mod requests;
 mod sharing;

@@ -2,6 +2,7 @@
 //! a plain HTTP client. Waiting is done by deadline, never by guessing how long something takes.
 
 mod answer;
+mod books;
 mod chaos;
 pub(crate) mod edits;
 mod events;
@@ -15,6 +16,7 @@ mod setup;
 use std::time::Duration;
 
 pub(crate) use answer::{Answer, decoded, shown};
+pub(crate) use books::{Books, micro};
 pub(crate) use chaos::{Chaos, Spoil};
 pub(crate) use events::{Block, Live};
 pub(crate) use form::FormBody;

@@ -44,10 +44,14 @@ pub(super) struct State {
 pub(super) type Granted = Vec<(oneshot::Sender<Slot>, Slot)>;
 
 impl State {
+    /// Images of this account that have a place.
+    pub(super) fn running_of(&self, account: &Account) -> u32 {
+        self.by_account.get(account).copied().unwrap_or(0)
+    }
+
     /// Whether an account has room for one more image.
     fn has_room(&self, book: &Book, account: &Account) -> bool {
-        let running = self.by_account.get(account).copied().unwrap_or(0);
-        book.concurrent_images(account).is_none_or(|most| running < most)
+        book.concurrent_images(account).is_none_or(|most| self.running_of(account) < most)
     }
 
     /// Gives free places to those whose turn it is.

@@ -14,11 +14,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::process::{Folder, Running, run, serve_at};
-use crate::support::PATIENCE;
+use crate::support::{Books, PATIENCE, micro};
 
 const KEY: &str = "egk_killed";
 /// How long the gateway is killed and started; then it is left alone.
 const KILLING: Duration = Duration::from_secs(5);
+/// Budgets that nobody spends.
+const BUDGETS: &str = "limits: {budgets: [{amount: 9000, unit: images, per: total}, {amount: 9000, unit: credits, per: month}]}";
 /// Requests under way.
 const WISHES: usize = 8;
 
@@ -63,7 +65,13 @@ async fn killed_at_any_moment_it_buys_nothing_twice_and_loses_nothing() {
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let (folder, simulator) = (Folder::new(), simulator().await);
-    let mut process = Running::start(&mut serve_at(&folder, &simulator.url(), KEY));
+    let file = folder.write("gateway.yaml", BUDGETS);
+    let serve = || {
+        let mut command = serve_at(&folder, &simulator.url(), KEY);
+        command.arg("--config").arg(&file);
+        command
+    };
+    let mut process = Running::start(&mut serve());
     let (api, _) = process.addresses().await;
     let gateway = Arc::new(Mutex::new(api));
     let (mut asking, mut asked, mut answers) = (JoinSet::new(), 0, Vec::new());
@@ -83,7 +91,7 @@ async fn killed_at_any_moment_it_buys_nothing_twice_and_loses_nothing() {
             () = tokio::time::sleep_until(kill_at), if killing => {
                 process.signal("KILL").await;
                 process.ended().await;
-                process = Running::start(&mut serve_at(&folder, &simulator.url(), KEY));
+                process = Running::start(&mut serve());
                 *gateway.lock().unwrap() = process.addresses().await.0;
                 kills += 1;
                 kill_at = Instant::now() + Duration::from_millis(random.random_range(20..600));
@@ -97,6 +105,11 @@ async fn killed_at_any_moment_it_buys_nothing_twice_and_loses_nothing() {
     assert!(kills >= 5 && answers.len() == asked, "{kills} kills, {} of {asked} answered", answers.len());
     assert_eq!(delivered, made, "seed {seed}: each task was delivered, and there is none else");
     assert_eq!((made.len(), answers.len()), (asked, asked), "seed {seed}: one task for each wish");
+    let books = Books::at(&folder.path("data"));
+    books.agree_with(|| simulator.ledger()).await;
+    let (images, charged) = (u64::try_from(asked).unwrap() * 1_000_000, micro(ledger.totals.credits_charged));
+    let used = ["images", "credits"].map(|unit| books.standing("team:default", unit));
+    assert_eq!(used, [(images, 0), (charged, 0)], "seed {seed}: used and held");
 }
 
 #[tokio::test]

@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Answer, DESIGN_KEY, EXPIRING_KEY, Metrics, PATIENCE, PRINT_KEY, PROMPT_CANARY, Raw, STRICT_KEY, Setup,
+    Answer, Books, DESIGN_KEY, EXPIRING_KEY, Metrics, PATIENCE, PRINT_KEY, PROMPT_CANARY, Raw, STRICT_KEY,
+    Setup,
 };
 use super::{UPSTREAM_KEY, log};
 
@@ -21,7 +22,7 @@ use super::{UPSTREAM_KEY, log};
 const UPSTREAM_SECRETS: [&str; 6] =
     [UPSTREAM_KEY, "simulator-key", "account_balance", "estimated_credits", "request id:", "169.254.169.254"];
 /// Pause between two looks at something that is about to become true.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 pub(crate) struct Harness {
     pub(crate) simulator: Simulator,
@@ -33,6 +34,8 @@ pub(crate) struct Harness {
     /// The configuration as it was written down.
     pub(crate) config: Value,
     pub(crate) http: reqwest::Client,
+    /// Of a gateway whose state is kept.
+    pub(super) books: Option<Books>,
     running: JoinSet<()>,
     per_second: u32,
     /// Bodies and heads of all answers that carried no picture.
@@ -60,6 +63,7 @@ impl Harness {
             reload,
             config,
             http,
+            books: None,
             running,
             per_second,
             said: Mutex::default(),
@@ -126,6 +130,11 @@ impl Harness {
 
     pub(crate) fn ledger(&self) -> LedgerView {
         self.simulator.ledger()
+    }
+
+    /// The books of a gateway whose state is kept.
+    pub(crate) fn books(&self) -> &Books {
+        self.books.as_ref().expect("set up without `kept`")
     }
 
     /// Asserts how many tasks upstream has made, and that as many keys were used.
@@ -204,6 +213,9 @@ impl Harness {
         let ledger = self.ledger();
         assert_eq!(ledger.leaks, Vec::<String>::new(), "keys at the media host");
         assert_eq!(ledger.totals.media_refused, 0, "the media host takes the gateway's User-Agent");
+        if let Some(books) = &self.books {
+            books.agree_with(|| self.ledger()).await;
+        }
         let rate = ledger.totals.calls_per_second_max;
         assert!(rate <= self.per_second, "{rate} looks in a second");
         self.keeps_secrets(metrics.text());

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::harness::Harness;
-use super::{DESIGN_KEY, EXPIRING_KEY, PRINT_KEY, STRICT_KEY, UPSTREAM_KEY, log};
+use super::{Books, DESIGN_KEY, EXPIRING_KEY, PRINT_KEY, STRICT_KEY, UPSTREAM_KEY, log};
 
 /// Settings of one test.
 pub(crate) struct Setup {
@@ -24,6 +24,7 @@ pub(crate) struct Setup {
     file: Option<std::path::PathBuf>,
     patience: Patience,
     account_every: Option<Duration>,
+    books: Option<Books>,
 }
 
 impl Setup {
@@ -41,6 +42,7 @@ impl Setup {
             file: None,
             patience: Patience::default(),
             account_every: None,
+            books: None,
         }
     }
 
@@ -79,6 +81,21 @@ impl Setup {
         self
     }
 
+    /// The state is kept in a folder of the test's own, where its end looks at the books.
+    pub(crate) fn kept(mut self) -> Self {
+        let books = Books::own();
+        merge(&mut self.config, &json!({"state": {"store": "embedded", "path": books.folder()}}));
+        self.books = Some(books);
+        self
+    }
+
+    /// The state ends with the process.
+    pub(crate) fn forgetful(mut self) -> Self {
+        merge(&mut self.config, &json!({"state": {"store": "memory"}}));
+        self.books = None;
+        self
+    }
+
     pub(crate) async fn start(self) -> Harness {
         log::start();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -110,7 +127,9 @@ impl Setup {
         let mut running = JoinSet::new();
         let served = app.run(listeners, Some((reload, loaded)), shutdown.clone());
         running.spawn(async move { served.await.unwrap() });
-        Harness::new(simulator, api, admin, shutdown, running, now, config, per_second)
+        let mut house = Harness::new(simulator, api, admin, shutdown, running, now, config, per_second);
+        house.books = self.books;
+        house
     }
 }
 

@@ -27,6 +27,7 @@ def problems(wishes: list[Wish], simulator: Simulator, gateway: Gateway) -> list
     found += _bought_once(wishes, ledger)
     found += _delivered_once(wishes, ledger, simulator)
     found += _written_down(ledger, gateway)
+    found += _booked(ledger, gateway)
     found += [f"{name} is {value}" for name in GAUGES if (value := gateway.gauge(name)) != 0]
     found += [f"listed as {state}: {listed}" for state in UNFINISHED if (listed := gateway.listed(state))]
     if "panicked at" in gateway.log.read_text(errors="replace"):
@@ -71,6 +72,20 @@ def _delivered_once(wishes: list[Wish], ledger: dict, simulator: Simulator) -> l
         for wish in wishes
         if not wish.error and Counter(wish.pictures) != of[wish.prompt]
     ]
+
+
+def _booked(ledger: dict, gateway: Gateway) -> list[str]:
+    """Nothing is held, and what the team has used of its budgets is what upstream made and charged."""
+    made = sum(task["pictures"] for task in ledger["tasks"] if task["status"] == "completed")
+    charged = round(sum(task["credits_charged"] for task in ledger["tasks"]) * 1e6)
+    right = {("images", made * 1_000_000, 0), ("credits", charged, 0)}
+    booked = set(gateway.rows("SELECT unit, sum(used), sum(held) FROM windows JOIN budgets ON number = budget GROUP BY unit"))
+    found = [] if booked == right else [f"the budgets are at {booked}, which should be {right}"]
+    if holds := gateway.rows("SELECT generation, amount FROM holds"):
+        found.append(f"held for ever: {holds}")
+    if (counted := gateway.rows("SELECT sum(credits) FROM usage")) != [(charged,)]:
+        found.append(f"the daily figures say {counted}, {charged} were charged")
+    return found
 
 
 def _written_down(ledger: dict, gateway: Gateway) -> list[str]:

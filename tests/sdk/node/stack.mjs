@@ -17,6 +17,9 @@ export const { imageSize } = packages('image-size');
 export const TEAM_KEY = 'sk-team-design';
 export const EXPIRED_KEY = 'sk-team-expired';
 export const VISITOR_KEY = 'sk-team-visitors'; // may use no model
+export const THRIFTY_KEY = 'sk-team-thrifty'; // has a budget of one picture
+export const HASTY_KEY = 'sk-team-hasty'; // 30 requests a minute
+export const MODEST_KEY = 'sk-team-modest'; // max_n, max_quality, max_resolution
 
 const CONFIG = fileURLToPath(new URL('../gateway.yaml', import.meta.url));
 const SPEED = '50'; // tasks take a few hundred milliseconds

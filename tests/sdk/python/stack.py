@@ -23,6 +23,9 @@ SPEED = "50"  # tasks take a few hundred milliseconds
 TEAM_KEY = "sk-team-design"
 EXPIRED_KEY = "sk-team-expired"
 VISITOR_KEY = "sk-team-visitors"  # may use no model
+THRIFTY_KEY = "sk-team-thrifty"  # has a budget of one picture
+HASTY_KEY = "sk-team-hasty"  # 30 requests a minute
+MODEST_KEY = "sk-team-modest"  # max_n, max_quality, max_resolution
 
 
 class Process:
