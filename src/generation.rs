@@ -16,6 +16,7 @@ mod audience;
 mod booking;
 mod cancel;
 mod claims;
+mod counts;
 mod create;
 mod doubt;
 mod gallery;
@@ -63,12 +64,14 @@ use crate::evolink::{CallbackToken, Upstream};
 use crate::fault::Fault;
 use crate::image::Plan;
 use crate::media::Fetcher;
-use crate::quota::{Limited, Quota};
+use crate::money::Credits;
+use crate::quota::{CallerLimits, Quota};
 use crate::telemetry::Metrics;
 use audience::Withdrawal;
 use booking::Booking;
 use cancel::Canceller;
 use claims::Claims;
+use counts::{Counts, Kind};
 use gallery::Gallery;
 use health::Trials;
 use journal::{Journal, JournalError, Note, Wanted};
@@ -106,17 +109,12 @@ struct House {
     uploads: Uploads,
     canceller: Canceller,
     tasks: TaskTracker,
+    counts: Arc<Counts>,
     metrics: Arc<Metrics>,
     clock: Clock,
 }
 
 impl House {
-    /// Counts a request that its rate refuses.
-    fn limited(&self, booking: &Booking, (limited, fault): (Limited, Fault)) -> Fault {
-        self.metrics.quota_rejection(booking.team(), limited.name());
-        fault
-    }
-
     /// Asks upstream to cancel what a generation has bought; needs a runtime to do so.
     fn cancel(self: &Arc<Self>, generation: &Arc<Generation>) {
         let (house, generation) = (Arc::clone(self), Arc::clone(generation));
@@ -152,6 +150,8 @@ impl Generations {
         let store = pictures.map(|store| (store, keep));
         let (gallery, keeping) =
             Gallery::new(Arc::clone(&upstream), fetcher, scribe.clone(), store, clock.clone());
+        let counts = Counts::new(scribe.clone());
+        let counting = Arc::clone(&counts).write();
         let house = Self(Arc::new(House {
             uploads,
             canceller: Canceller::new(Arc::clone(&upstream)),
@@ -168,10 +168,11 @@ impl Generations {
             registry: Mutex::new(Registry::new(options.replay, options.task_timeout)),
             options,
             tasks,
+            counts,
             metrics,
             clock,
         }));
-        (house, async { ((), (), ()) = futures_util::future::join3(writing, sweeping, keeping).await })
+        (house, async { _ = futures_util::future::join4(writing, sweeping, keeping, counting).await })
     }
 
     /// Goes on with what an earlier process left in the journal. To be called once, before anything is begun.
@@ -203,7 +204,7 @@ impl Generations {
 
     async fn enter(&self, wish: Wish) -> Result<Waiter, Fault> {
         let Wish { plan, owner, inputs, reuse, limits, price } = wish;
-        let begun = self.find_or_add(plan, &owner, &reuse, Booking::new(limits, price))?;
+        let begun = self.find_or_add(plan, &owner, &reuse, &limits, price)?;
         let (generation, came, newly_named) = match begun {
             Begun::Found(Found { generation, came, newly_named }) => (generation, came, newly_named),
             Begun::New(generation) => {
@@ -211,6 +212,8 @@ impl Generations {
                 return Ok(Waiter::new(Arc::clone(&self.0), generation, Came::First));
             }
         };
+        let model = &generation.plan().class.model;
+        self.0.counts.request(self.0.today(), &limits, model, Kind::Hit);
         let waiter = Waiter::new(Arc::clone(&self.0), generation, came);
         let generation_id = waiter.generation().id();
         if came == Came::Joined {
@@ -234,16 +237,18 @@ impl Generations {
         plan: Arc<Plan>,
         owner: &Owner,
         reuse: &Reuse,
-        booking: Booking,
+        limits: &CallerLimits,
+        price: Credits,
     ) -> Result<Begun, Fault> {
         let mut registry = self.registry();
         let now = Instant::now();
         if let Some(found) = registry.take(owner, reuse)? {
             // A request is counted even where it costs nothing.
-            if let Err(refused) = self.0.quota.gate.enter(&booking.limits, 0, now) {
+            if let Err(refused) = self.0.quota.gate.enter(limits, 0, now) {
                 drop(registry);
-                drop(Waiter::new(Arc::clone(&self.0), found.generation, found.came));
-                return Err(self.0.limited(&booking, refused));
+                // It will be back: nothing is cancelled for its leaving.
+                Waiter::new(Arc::clone(&self.0), found.generation, found.came).told();
+                return Err(self.0.limited(limits, refused));
             }
             return Ok(Begun::Found(found));
         }
@@ -252,18 +257,13 @@ impl Generations {
         }
         self.0.refuse_in_an_outage()?;
         let private = reuse.sharing == Sharing::Private;
-        let images = plan.count;
-        self.0
-            .quota
-            .gate
-            .enter(&booking.limits, images.into(), now)
-            .map_err(|refused| self.0.limited(&booking, refused))?;
+        let taken = self.0.quota.gate.enter(limits, plan.count.into(), now);
+        let taken = taken.map_err(|refused| self.0.limited(limits, refused))?;
+        let booking = Booking::new(limits.clone(), price).took(taken);
         let generation = Generation::new(plan, owner.clone(), self.0.clock.unix_ms()).booked(booking);
         let generation = Arc::new(generation.kept_to(reuse.idempotency_key.clone(), private));
         generation.audience.enter();
-        registry.add(&generation).inspect_err(|_| {
-            self.0.quota.gate.give_back(&generation.booking.limits, images.into(), now);
-        })?;
+        registry.add(&generation).inspect_err(|_| generation.booking.give_back(&self.0))?;
         Ok(Begun::New(generation))
     }
 
@@ -326,7 +326,8 @@ impl Generations {
     /// For the end of a process whose journal outlives it: the next start goes on with all generations, but what this
     /// one still has to put or to write down is not left to it, as far as the disk takes it within some seconds.
     pub async fn put_away(&self) {
-        let House { gallery, scribe, .. } = &*self.0;
+        let House { gallery, scribe, counts, .. } = &*self.0;
+        counts.note();
         if tokio::time::timeout(PUTS_LAST_MAX, gallery.put_all()).await.is_err() {
             tracing::warn!("pictures could not be stored before the end; the next start stores them");
         }

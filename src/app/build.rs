@@ -110,8 +110,9 @@ impl App {
 fn state(settings: &Settings) -> Result<(Arc<dyn Journal>, Arc<dyn Ledger>), OpenError> {
     match settings.state.store {
         StateStore::Memory => {
-            let engine = Engine::in_memory()?;
-            Ok((Arc::new(MemoryJournal::default()), Arc::new(EngineLedger::new(engine))))
+            let journal = MemoryJournal::new(Engine::in_memory()?);
+            let ledger = journal.ledger();
+            Ok((Arc::new(journal), Arc::new(ledger)))
         }
         // Redis is not there yet: its setting says so, and the embedded database stands in.
         StateStore::Embedded | StateStore::Redis => {

@@ -17,7 +17,7 @@ use crate::generation::journal::{
     Unfinished, Wanted,
 };
 use crate::generation::{GenerationId, IdempotencyKey};
-use crate::quota::{Settlement, Spent};
+use crate::quota::{Exceeded, Settlement, Spent};
 
 /// `generation`'s journal; cheap to clone.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ impl Journal for EngineJournal {
         Box::pin(async move { self.0.trial().await.map_err(JournalError::from) })
     }
 
-    fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, ()> {
+    fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, Vec<Exceeded>> {
         self.start(move |db| {
             let plan = stored::plan(&admission.plan)?;
             let owner = &admission.owner;
@@ -82,15 +82,12 @@ impl Journal for EngineJournal {
                 admission.private,
                 &*admission.key_name,
             ])?;
-            if let Some(exceeded) =
-                ledger::hold(db, admission.id.as_str(), &admission.demands, admission.created_ms)?
-            {
-                return Err(StoreError::Exceeded(exceeded));
-            }
+            let over = ledger::hold(db, admission.id.as_str(), &admission.demands, admission.created_ms)?;
             if let Some(key) = &admission.idempotency_key {
                 name(db, &owner.team, key, &admission.id)?;
             }
-            intents.iter().try_for_each(|intent| begin(db, intent))
+            intents.iter().try_for_each(|intent| begin(db, intent))?;
+            Ok(over)
         })
     }
 

@@ -22,6 +22,7 @@ use super::super::*;
 use super::fake::{house_with, options, plan, soon, wish};
 use crate::evolink::{FileId, TaskId};
 use crate::fault::FaultKind;
+use crate::quota::Exceeded;
 use crate::store::{Engine, EngineJournal};
 use world::World;
 
@@ -73,7 +74,7 @@ impl Fused {
 }
 
 impl Journal for Fused {
-    fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, ()> {
+    fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, Vec<Exceeded>> {
         self.keep(self.inner.admit(admission, intents))
     }
 
