@@ -30,8 +30,8 @@ pub(super) struct Booking {
 struct Held {
     /// By budgets of credits or dollars, in micro-credits. None where no such budget holds for it.
     micro_credits: Option<u64>,
-    /// What upstream reserved or charged, for the images of which that is known.
-    known: BTreeMap<u8, Credits>,
+    /// By upstream, or charged already, for the images of which that is known.
+    reserved: BTreeMap<u8, Credits>,
 }
 
 impl Booking {
@@ -111,10 +111,11 @@ impl Booking {
         let count = generation.plan().count;
         let (total, more) = {
             let held = &mut *lock(&self.held);
-            held.known.insert(image, credits);
+            held.reserved.insert(image, credits);
             let Some(micro_credits) = &mut held.micro_credits else { return };
-            let known: Credits = held.known.values().copied().sum();
-            let open = u64::from(count).saturating_sub(u64::try_from(held.known.len()).unwrap_or(u64::MAX));
+            let known: Credits = held.reserved.values().copied().sum();
+            let open =
+                u64::from(count).saturating_sub(u64::try_from(held.reserved.len()).unwrap_or(u64::MAX));
             let total = known.micro().saturating_add(self.price.micro().saturating_mul(open));
             let more = total.saturating_sub(*micro_credits);
             *micro_credits = total.max(*micro_credits);
@@ -156,7 +157,8 @@ impl Booking {
 
 impl House {
     /// Counts a request that a rate of its key or team refuses.
-    pub(super) fn limited(&self, caller: &CallerLimits, (limited, fault): (Limited, Fault)) -> Fault {
+    pub(super) fn limited(&self, caller: &CallerLimits, refused: Box<(Limited, Fault)>) -> Fault {
+        let (limited, fault) = *refused;
         self.metrics.quota_rejection(team(caller), limited.name());
         fault
     }

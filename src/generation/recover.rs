@@ -107,7 +107,8 @@ fn kept(
     holds: &[(Unit, u64)],
 ) -> Generation {
     let limits = house.quota.limits(&admission.owner.team, &admission.key_name);
-    let booking = Booking::new(limits, admission.plan.price).holds(holds, house.quota.micro_credits_per_usd());
+    let booking =
+        Booking::new(limits, admission.plan.price).holds(holds, house.quota.micro_credits_per_usd());
     Generation::kept(admission, age, audience).booked(booking)
 }
 

@@ -194,9 +194,8 @@ async fn run(house: &House, generation: &Generation, standing: &Standing<'_>, st
 /// matter.
 fn nothing_was_bought(generation: &Generation, finished: &Finished) -> bool {
     use FaultKind::{NoSlot, Overloaded, UpstreamAccount, UpstreamUnavailable};
-    let refused = |fault: &Fault| {
-        matches!(fault.kind(), NoSlot | Overloaded | UpstreamAccount | UpstreamUnavailable)
-    };
+    let refused =
+        |fault: &Fault| matches!(fault.kind(), NoSlot | Overloaded | UpstreamAccount | UpstreamUnavailable);
     !generation.audience.is_given_up()
         && generation.task_ids().is_empty()
         && finished.images.iter().all(|image| image.as_ref().is_err_and(refused))

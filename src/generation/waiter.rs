@@ -58,7 +58,6 @@ impl Waiter {
         let admitted = timeout(JOURNAL_PATIENCE, self.generation.admitted()).await;
         admitted.unwrap_or_else(|_elapsed| {
             self.told();
-            self.generation.booking.give_back(&self.house);
             Err(unwritten())
         })
     }

@@ -132,7 +132,8 @@ mod tests {
             timezone: "UTC".into(),
             enforced: false,
         };
-        let demand = |account: String, start_ms| Demand { budget: budget(account), start_ms, amount: 2, limit: 1 };
+        let demand =
+            |account: String, start_ms| Demand { budget: budget(account), start_ms, amount: 2, limit: 1 };
         let passed = Passed::default();
         let told = [("a", 0), ("a", 0), ("b", 0), ("a", 1), ("a", 1), ("b", 0)];
         let news = told.map(|(account, start_ms)| passed.is_news(&demand(account.into(), start_ms)));

@@ -11,7 +11,7 @@ use super::rate::{self, Bucket};
 use crate::fault::{Fault, FaultKind};
 
 /// Clients take waits above a minute for mistakes, and one below a second makes a herd.
-const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 /// Accounts whose buckets are remembered before those that are full again are forgotten.
 const ACCOUNTS_MIN: usize = 1_024;
 
@@ -93,10 +93,10 @@ impl Gate {
         limits: &CallerLimits,
         images: u32,
         now: Instant,
-    ) -> Result<Taken, (Limited, Fault)> {
+    ) -> Result<Taken, Box<(Limited, Fault)>> {
         let mut accounts = self.accounts();
-        let wants = [(Limited::Requests, 1), (Limited::Images, images)];
-        for (limited, count) in wants {
+        let wanted = [(Limited::Requests, 1), (Limited::Images, images)];
+        for (limited, count) in wanted {
             let waits = limits.both().into_iter().filter_map(|limits| {
                 let rate = limits.rate(limited).filter(|_| count > 0)?;
                 let mut fresh = Buckets::default();
@@ -107,11 +107,11 @@ impl Gate {
             if let Some((wait, limits)) =
                 waits.max_by_key(|(wait, _)| *wait).filter(|(wait, _)| !wait.is_zero())
             {
-                return Err((limited, refused(limits, limited, wait)));
+                return Err((limited, refused(limits, limited, wait)).into());
             }
         }
         let of_each = limits.both().map(|limits| {
-            wants.map(|(limited, count)| {
+            wanted.map(|(limited, count)| {
                 let rate = limits.rate(limited)?;
                 Some(bucket(&mut accounts, limits, limited).take(count, rate, now))
             })
@@ -200,7 +200,7 @@ mod tests {
         let limits = limits((Some(10), Some(10)), (Some(10), Some(3)));
         assert!(gate.enter(&limits, 3, now).is_ok());
         for _ in 0..20 {
-            let (limited, fault) = gate.enter(&limits, 1, now).unwrap_err();
+            let (limited, fault) = *gate.enter(&limits, 1, now).unwrap_err();
             assert_eq!(
                 (limited, fault.status(), fault.code()),
                 (Limited::Images, 429, "rate_limit_exceeded")

@@ -204,32 +204,6 @@ fn write(db: &Connection, note: &Note) -> Result<(), StoreError> {
                 "UPDATE purchases SET outcome = ?4 WHERE generation = ?1 AND image = ?2 AND attempt = ?3",
             )?
             .execute(params![generation.as_str(), image, attempt, stored::result(result)?]),
-        Note::Finished { generation, created, ended_ms, images, settlement } => {
-            let changed = db.prepare_cached(
-                "UPDATE generations SET ended = ?2, outcome = ?3, whole = ?4 WHERE id = ?1 AND ended IS NULL",
-            )?
-            .execute(params![
-                generation.as_str(),
-                ended_ms,
-                stored::outcome(*created, images)?,
-                !images.is_empty() && images.iter().all(Result::is_ok),
-            ])?;
-            // Written twice, it counts once.
-            if changed > 0 {
-                let Settlement { spent, micro_credits_per_usd, usage } = &**settlement;
-                ledger::settle(db, generation.as_str(), *spent, *micro_credits_per_usd)?;
-                usage::add(db, usage)?;
-            }
-            Ok(changed)
-        }
-        Note::Raised { generation, spent, micro_credits_per_usd } => {
-            ledger::raise(db, generation.as_str(), *spent, *micro_credits_per_usd)?;
-            Ok(0)
-        }
-        Note::Counted(row) => {
-            usage::add(db, row)?;
-            Ok(0)
-        }
         Note::Promised { generation } => db
             .prepare_cached("UPDATE generations SET promised = 1 WHERE id = ?1")?
             .execute([generation.as_str()]),
@@ -251,10 +225,6 @@ fn write(db: &Connection, note: &Note) -> Result<(), StoreError> {
         Note::Withdrawn { generation } => db
             .prepare_cached("UPDATE generations SET withdrawn = 1 WHERE id = ?1")?
             .execute([generation.as_str()]),
-        Note::Dropped { generation } => {
-            ledger::settle(db, generation.as_str(), Spent::default(), 0)?;
-            db.prepare_cached("DELETE FROM generations WHERE id = ?1")?.execute([generation.as_str()])
-        }
         Note::Uploaded { generation, upload } => db
             .prepare_cached(
                 "INSERT OR REPLACE INTO uploads (generation, content, file, url, expires) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -269,7 +239,46 @@ fn write(db: &Connection, note: &Note) -> Result<(), StoreError> {
         Note::FileGone { file } => {
             db.prepare_cached("DELETE FROM uploads WHERE file = ?1")?.execute([file.as_str()])
         }
+        Note::Finished { .. } | Note::Dropped { .. } | Note::Raised { .. } | Note::Counted(_) => {
+            return account(db, note);
+        }
     }?;
+    Ok(())
+}
+
+/// What changes the books, in the same transaction as the generation that it is about.
+fn account(db: &Connection, note: &Note) -> Result<(), StoreError> {
+    match note {
+        Note::Finished { generation, created, ended_ms, images, settlement } => {
+            let changed = db
+                .prepare_cached(
+                "UPDATE generations SET ended = ?2, outcome = ?3, whole = ?4 WHERE id = ?1 AND ended IS NULL",
+            )?
+            .execute(params![
+                generation.as_str(),
+                ended_ms,
+                stored::outcome(*created, images)?,
+                !images.is_empty() && images.iter().all(Result::is_ok),
+            ])?;
+            // Written twice, it counts once.
+            if changed > 0 {
+                let Settlement { spent, micro_credits_per_usd, usage } = &**settlement;
+                ledger::settle(db, generation.as_str(), *spent, *micro_credits_per_usd)?;
+                usage::add(db, usage)?;
+            }
+        }
+        Note::Raised { generation, spent, micro_credits_per_usd } => {
+            ledger::raise(db, generation.as_str(), *spent, *micro_credits_per_usd)?;
+        }
+        Note::Counted(row) => {
+            usage::add(db, row)?;
+        }
+        Note::Dropped { generation } => {
+            ledger::settle(db, generation.as_str(), Spent::default(), 0)?;
+            db.prepare_cached("DELETE FROM generations WHERE id = ?1")?.execute([generation.as_str()])?;
+        }
+        _ => {}
+    }
     Ok(())
 }
 

@@ -59,9 +59,7 @@ impl EngineLedger {
             unwritten.map_or(Ok(()), |unwritten| unwritten.write(db))?;
             work(db)
         };
-        Box::pin(
-            async move { self.engine.write(read).await.map_err(|error| LedgerError(error.to_string())) },
-        )
+        Box::pin(async move { self.engine.write(read).await.map_err(|error| LedgerError(error.to_string())) })
     }
 }
 

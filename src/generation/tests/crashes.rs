@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::sync::Notify;
@@ -22,7 +23,7 @@ use super::super::*;
 use super::fake::{house_with, options, plan, soon, wish};
 use crate::evolink::{FileId, TaskId};
 use crate::fault::FaultKind;
-use crate::quota::Exceeded;
+use crate::quota::{Account, Book, Budget, Exceeded, Limits, Period, Unit};
 use crate::store::{Engine, EngineJournal};
 use world::World;
 
@@ -35,6 +36,8 @@ const LIFE_MAX: Duration = Duration::from_secs(45);
 const SET_BACK_MS: i64 = 450_000;
 /// The last life's longest time: what has no answer by then never gets one.
 const LAST_LIFE_MAX: Duration = Duration::from_mins(30);
+/// The budget of a minute: less than all wish for at once.
+const MINUTE_IMAGES: u64 = 40;
 /// Longest time for which a life's disk is full.
 const FULL_MAX: Duration = Duration::from_secs(10);
 
@@ -152,7 +155,13 @@ impl Client {
         }
     }
 
-    async fn ask(self: Arc<Self>, generations: Generations, start: Duration, promise: bool) {
+    async fn ask(
+        self: Arc<Self>,
+        generations: Generations,
+        quota: Arc<Quota>,
+        start: Duration,
+        promise: bool,
+    ) {
         tokio::time::sleep(start).await;
         self.answer.lock().unwrap().take();
         while !self.is_answered(true) {
@@ -162,7 +171,10 @@ impl Client {
                 found
             } else {
                 assert!(!self.told.load(Ordering::Relaxed), "a promise is kept");
-                let begun = generations.begin(wish(&self.plan, self.reuse.clone()));
+                let limits = quota.limits(&"design".into(), "ci");
+                let price = quota.check(&limits, &self.plan).unwrap();
+                let wish = wish(&self.plan, self.reuse.clone());
+                let begun = generations.begin(Wish { limits, price, ..wish });
                 let Ok(waiter) = begun.await else {
                     tokio::time::sleep(Duration::from_millis(500)).await;
                     continue;
@@ -215,6 +227,25 @@ impl Client {
     }
 }
 
+/// Budgets that are never spent, but for that of a minute: who is refused by it asks again.
+fn limits() -> [(Limits, u32); 2] {
+    let budget = |unit, period, amount: u64, enforced| {
+        let (zone, amount) = (TimeZone::UTC, amount * 1_000_000);
+        Budget { unit, period, zone, enforced, amount }
+    };
+    let team: Arc<str> = "design".into();
+    let key = Account::Key { team: Arc::clone(&team), name: "ci".into() };
+    let of_team = vec![
+        budget(Unit::Images, Period::Minute, MINUTE_IMAGES, true),
+        budget(Unit::Images, Period::Total, 100_000, true),
+        budget(Unit::Credits, Period::Total, 100_000, true),
+        budget(Unit::Usd, Period::Total, 1, false),
+    ];
+    let of_key = vec![budget(Unit::Credits, Period::Day, 100_000, true)];
+    let of_team = Limits { budgets: of_team, ..Limits::none(Account::Team(team)) };
+    [(of_team, 1), (Limits { budgets: of_key, ..Limits::none(key) }, 1)]
+}
+
 /// By how much the wall clock is behind in this life; in every third run it is set back at each start.
 fn set_back_ms(seed: u64) -> i64 {
     let (run, life) = (seed / 1000, seed % 1000);
@@ -244,14 +275,17 @@ fn live(
         let metrics = Arc::new(Metrics::new());
         let options = Options { task_timeout: Duration::from_mins(15), ..options() };
         let fetcher = Fetcher::of(world.clone());
-        let (generations, _loops) = house_with(fetcher, journal.clone(), upstream, options, &metrics, clock);
+        let quota = Arc::new(Quota::new(Book::new(limits()), 68_000_000));
+        let keeping = Keeping { quota: Arc::clone(&quota), ..journal.clone().into() };
+        let (generations, _loops) = house_with(fetcher, keeping, upstream, options, &metrics, clock);
         let everyone = async {
             generations.recover().await.unwrap();
             let mut asking = JoinSet::new();
             for client in clients.iter().filter(|client| !client.is_answered(false)) {
                 let start = random.random_range(Duration::ZERO..Duration::from_secs(20));
                 let promise = random.random_bool(0.2);
-                asking.spawn(Arc::clone(client).ask(generations.clone(), start, promise));
+                let (generations, quota) = (generations.clone(), Arc::clone(&quota));
+                asking.spawn(Arc::clone(client).ask(generations, quota, start, promise));
             }
             while let Some(asked) = asking.join_next().await {
                 asked.unwrap();
@@ -284,6 +318,8 @@ fn crash_and_recover(seed: u64, wishes: u64, lives: u32) {
         let time = random.random_range(Duration::from_millis(1)..LIFE_MAX);
         let writes = random.random_range(1..wishes.cast_signed() * 8);
         live(&world, &engine, &clients, Some((time, writes)), seed + u64::from(life));
+        let violations = books::in_between(&world, &engine);
+        assert!(violations.is_empty(), "{REPLAY}={seed}, after life {life}: {violations:#?}");
     }
     let metrics = live(&world, &engine, &clients, None, seed + u64::from(lives));
     let counted = (lives == 0).then_some(&*metrics);
@@ -338,6 +374,8 @@ fn a_crash_at_any_write_buys_nothing_twice_and_loses_nothing() {
             let engine = Engine::in_memory().unwrap();
             let clients = vec![Client::new(seed, &mut StdRng::seed_from_u64(seed))];
             live(&world, &engine, &clients, Some((Duration::from_hours(1), write)), seed);
+            let violations = books::in_between(&world, &engine);
+            assert!(violations.is_empty(), "seed {seed}, after write {write}: {violations:#?}");
             live(&world, &engine, &clients, None, seed + 1);
             let violations = books::violations(&clients, &world, &engine, None);
             assert!(violations.is_empty(), "seed {seed}, write {write}: {violations:#?}");

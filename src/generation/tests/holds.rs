@@ -95,7 +95,7 @@ async fn what_is_taken_back_while_it_waits_for_its_turn_holds_nothing_any_more()
 async fn an_upstream_that_takes_nothing_leaves_no_hold() {
     let team = of_team([per_day(Unit::Images, 10)]);
     let bench = Bench::new([team.clone()]);
-    bench.fake.script().down_until = Some(Instant::now() + 10 * MINUTE);
+    bench.fake.script().create_errors = (0..100).map(|_| CallError::Connect("refused".into())).collect();
     assert_eq!(bench.made(&plan("a fox", 2, &[])).await.unwrap_err().kind(), FaultKind::UpstreamUnavailable);
     assert_eq!(bench.stands(&team, 0).await, (0.0, 0.0));
 }
@@ -109,12 +109,14 @@ async fn what_upstream_reserves_or_charges_above_the_hold_is_held_too_and_counte
         let mut waiter = bench.begin(&plan("a fox", 2, &[])).await.unwrap();
         after(SECOND).await;
         assert_eq!(bench.stands(&team, 0).await, (0.0, 70.0), "raised to what is reserved");
-        let fault = bench.begin(&plan("a bear", 40, &[])).await.map(drop).unwrap_err();
+        let too_much = plan("a bear", (30.0 / price()) as u8 + 1, &[]);
+        let fault = bench.begin(&too_much).await.map(drop).unwrap_err();
         assert_eq!(fault.kind(), FaultKind::BudgetSpent, "the raise blocks what comes after it");
         waiter.finished(soon()).await.unwrap();
         assert_eq!(bench.stands(&team, 0).await, (90.0, 0.0));
         let told = bench.metrics.render();
-        let line = told.lines().find_map(|line| line.strip_prefix("evolink_gateway_quota_overshoot_credits_total "));
+        let line =
+            told.lines().find_map(|line| line.strip_prefix("evolink_gateway_quota_overshoot_credits_total "));
         let counted: f64 = line.unwrap().parse().unwrap();
         assert!((counted - (90.0 - 2.0 * price())).abs() < 1e-4, "{counted}");
         assert_eq!(bench.made(&plan("a wolf", 1, &[])).await.unwrap_err().kind(), FaultKind::BudgetSpent);

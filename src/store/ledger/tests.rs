@@ -90,7 +90,10 @@ fn windows_are_swept_when_nobody_asks_for_them_any_more() {
     for (generation, budget, start_ms) in [("1", &day, 0), ("2", &day, now_ms), ("3", &ever, i64::MIN)] {
         hold(&db, generation, &[demand(budget.clone(), start_ms, 1_000_000, 9_000_000)], 0).unwrap();
     }
-    let all = || [(&day, 0), (&day, now_ms), (&ever, i64::MIN)].map(|(budget, start)| stands(&db, budget, start).unwrap());
+    let all = || {
+        [(&day, 0), (&day, now_ms), (&ever, i64::MIN)]
+            .map(|(budget, start)| stands(&db, budget, start).unwrap())
+    };
     sweep(&db, now_ms, 100).unwrap();
     assert_eq!(all(), [(0, 1_000_000); 3], "what is held stays");
     for generation in ["1", "2", "3"] {

@@ -1,5 +1,7 @@
 //! Houses over a scripted upstream, one after the other on the same ledger, with limits for team and key.
 
+use std::cell::Cell;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::task::JoinSet;
@@ -14,16 +16,22 @@ pub(super) const SECOND: Duration = Duration::from_secs(1);
 /// When the first house starts.
 const START_MS: i64 = 1_800_000_000_000;
 
+/// A house.
 pub(super) struct Bench {
     pub fake: Arc<Fake>,
     pub metrics: Arc<Metrics>,
     pub quota: Arc<Quota>,
     pub generations: Generations,
     pub ledger: Arc<dyn Ledger>,
-    journal: Arc<dyn Journal>,
+    _loops: JoinSet<()>,
+}
+
+/// What outlives one.
+pub(super) struct World {
+    pub fake: Arc<Fake>,
+    engine: Engine,
     options: Options,
-    began: Instant,
-    loops: JoinSet<()>,
+    passed: Cell<Duration>,
 }
 
 /// What a house keeps its state in.
@@ -57,17 +65,17 @@ impl Bench {
 
     pub(super) fn with(options: Options, store: Store, limits: impl IntoIterator<Item = Limits>) -> Self {
         let engine = Engine::in_memory().unwrap();
-        let (journal, ledger): (Arc<dyn Journal>, Arc<dyn Ledger>) = match store {
+        match store {
             Store::Embedded => {
-                (Arc::new(EngineJournal::new(engine.clone())), Arc::new(EngineLedger::new(engine)))
+                let (journal, ledger) = (EngineJournal::new(engine.clone()), EngineLedger::new(engine));
+                Self::on(Arc::new(journal), Arc::new(ledger), options, limits)
             }
             Store::Memory => {
                 let journal = MemoryJournal::new(engine);
-                let ledger = journal.ledger();
-                (Arc::new(journal), Arc::new(ledger))
+                let ledger = Arc::new(journal.ledger());
+                Self::on(Arc::new(journal), ledger, options, limits)
             }
-        };
-        Self::on(journal, ledger, options, limits)
+        }
     }
 
     pub(super) fn on(
@@ -76,22 +84,25 @@ impl Bench {
         options: Options,
         limits: impl IntoIterator<Item = Limits>,
     ) -> Self {
-        let (fake, metrics) = (Arc::new(Fake::default()), Arc::new(Metrics::new()));
-        let quota = quota(limits);
-        let began = Instant::now();
-        let (generations, loops) = house(&fake, &metrics, &journal, &quota, &options, began);
-        Self { fake, metrics, quota, generations, ledger, journal, options, began, loops }
+        Self::at(Duration::ZERO, Arc::default(), journal, ledger, options, limits)
     }
 
-    /// The house dies; the next one takes up what it left, after so long.
-    pub(super) async fn restart(&mut self, pause: Duration, limits: impl IntoIterator<Item = Limits>) {
-        self.loops.abort_all();
-        tokio::time::sleep(pause).await;
-        self.quota = quota(limits);
-        self.metrics = Arc::new(Metrics::new());
-        (self.generations, self.loops) =
-            house(&self.fake, &self.metrics, &self.journal, &self.quota, &self.options, self.began);
-        self.generations.recover().await.unwrap();
+    fn at(
+        passed: Duration,
+        fake: Arc<Fake>,
+        journal: Arc<dyn Journal>,
+        ledger: Arc<dyn Ledger>,
+        options: Options,
+        limits: impl IntoIterator<Item = Limits>,
+    ) -> Self {
+        let (metrics, quota) = (Arc::new(Metrics::new()), Arc::new(Quota::new(book(limits), 68_000_000)));
+        let keeping = Keeping { quota: Arc::clone(&quota), ..journal.into() };
+        let now_ms = START_MS + i64::try_from(passed.as_millis()).unwrap();
+        let clock = Clock::going_from(Timestamp::from_millisecond(now_ms).unwrap());
+        let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
+        let upstream: Arc<dyn Upstream> = fake.clone();
+        let (generations, loops) = house_with(fetcher, keeping, upstream, options, &metrics, clock);
+        Self { fake, metrics, quota, generations, ledger, _loops: loops }
     }
 
     /// A request that shares with nobody.
@@ -149,26 +160,43 @@ impl Bench {
     }
 }
 
-fn quota(limits: impl IntoIterator<Item = Limits>) -> Arc<Quota> {
-    Arc::new(Quota::new(book(limits), 68_000_000))
-}
-
 pub(super) fn book(limits: impl IntoIterator<Item = Limits>) -> Book {
     Book::new(limits.into_iter().map(|limits| (limits, 1)))
 }
 
-fn house(
-    fake: &Arc<Fake>,
-    metrics: &Arc<Metrics>,
-    journal: &Arc<dyn Journal>,
-    quota: &Arc<Quota>,
-    options: &Options,
-    began: Instant,
-) -> (Generations, JoinSet<()>) {
-    let keeping = Keeping { quota: Arc::clone(quota), ..Arc::clone(journal).into() };
-    let passed = i64::try_from(began.elapsed().as_millis()).unwrap();
-    let clock = Clock::going_from(Timestamp::from_millisecond(START_MS + passed).unwrap());
-    let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
-    let upstream: Arc<dyn Upstream> = fake.clone();
-    house_with(fetcher, keeping, upstream, options.clone(), metrics, clock)
+impl World {
+    pub(super) fn new(options: Options) -> Self {
+        let engine = Engine::in_memory().unwrap();
+        Self { fake: Arc::default(), engine, options, passed: Cell::default() }
+    }
+
+    /// What is held in credits falls to this, as if nothing of a raise had been written.
+    pub(super) fn lose_raise(&self, micro_credits: u64) {
+        let held = i64::try_from(micro_credits).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let losing = self.engine.write(move |db| {
+            for (table, column) in [("holds", "amount"), ("windows", "held")] {
+                let of_credits = "budget IN (SELECT number FROM budgets WHERE unit = 'credits')";
+                db.execute(&format!("UPDATE {table} SET {column} = ?1 WHERE {of_credits}"), [held])?;
+            }
+            Ok(())
+        });
+        runtime.block_on(losing).unwrap();
+    }
+
+    /// A house that takes up what the one before it left, until the end of `story`: then it dies with all that it runs.
+    pub(super) fn life(&self, limits: impl IntoIterator<Item = Limits>, story: impl AsyncFnOnce(&Bench)) {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let began = Instant::now();
+            let journal = Arc::new(EngineJournal::new(self.engine.clone()));
+            let ledger = Arc::new(EngineLedger::new(self.engine.clone()));
+            let (fake, options) = (Arc::clone(&self.fake), self.options.clone());
+            let bench = Bench::at(self.passed.get(), fake, journal, ledger, options, limits);
+            bench.generations.recover().await.unwrap();
+            story(&bench).await;
+            self.passed.set(self.passed.get() + began.elapsed() + SECOND);
+        });
+    }
 }

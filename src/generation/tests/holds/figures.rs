@@ -2,7 +2,7 @@
 
 use super::super::super::*;
 use super::super::fake::{after, options, plan, soon};
-use super::bench::{Bench, SECOND, Store, of_team, per_day};
+use super::bench::{Bench, SECOND, Store, World, of_team, per_day};
 use super::price;
 use crate::quota::Unit;
 
@@ -30,15 +30,17 @@ async fn a_request_is_counted_once_and_joins_and_hits_cost_nothing() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn requests_are_written_within_a_second_and_what_is_left_at_the_end() {
-    let mut bench = Bench::new([of_team([])]);
-    let _fox = bench.begin(&plan("a fox", 1, &[])).await.unwrap();
-    after(2 * SECOND).await;
-    bench.restart(Duration::ZERO, []).await;
-    assert_eq!(bench.figures().await.0, 1);
-    let _bear = bench.begin(&plan("a bear", 1, &[])).await.unwrap();
-    bench.generations.put_away().await;
-    bench.restart(Duration::ZERO, []).await;
-    assert_eq!(bench.figures().await.0, 2, "what is taken up is not counted again");
+#[test]
+fn requests_are_written_within_a_second_and_what_is_left_at_the_end() {
+    let world = World::new(options());
+    world.life([], async |bench| {
+        let _fox = bench.begin(&plan("a fox", 1, &[])).await.unwrap();
+        after(2 * SECOND).await;
+    });
+    world.life([], async |bench| {
+        assert_eq!(bench.figures().await.0, 1, "what is taken up is not counted again");
+        let _bear = bench.begin(&plan("a bear", 1, &[])).await.unwrap();
+        bench.generations.put_away().await;
+    });
+    world.life([], async |bench| assert_eq!(bench.figures().await.0, 2));
 }

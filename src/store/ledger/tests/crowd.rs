@@ -64,9 +64,8 @@ fn of_mixed_wishes_at_once_none_passes_a_budget_and_none_is_refused_that_would_f
     assert!(held <= 400 && pictures <= 150_000_000, "{held} {pictures}");
     // Whoever was refused did not fit at the fullest moment, which is the last.
     let refused = (0..CROWD).filter(|number| !let_in.contains(number));
-    let fits = |number: u64| {
-        held + price(number) <= 400 && pictures + (1 + number % 4) * 1_000_000 <= 150_000_000
-    };
+    let fits =
+        |number: u64| held + price(number) <= 400 && pictures + (1 + number % 4) * 1_000_000 <= 150_000_000;
     let wronged: Vec<_> = refused.filter(|number| fits(*number)).collect();
     assert!(wronged.is_empty(), "{wronged:?}");
 }
