@@ -65,7 +65,7 @@ use crate::fault::Fault;
 use crate::image::Plan;
 use crate::media::Fetcher;
 use crate::money::Credits;
-use crate::quota::{CallerLimits, Quota};
+use crate::quota::{CallerLimits, Quota, Taken};
 use crate::telemetry::Metrics;
 use audience::Withdrawal;
 use booking::Booking;
@@ -127,7 +127,8 @@ impl House {
 
 /// What a request came to.
 enum Begun {
-    Found(Found),
+    /// And what it took of its caller's rates.
+    Found(Found, Taken),
     New(Arc<Generation>),
 }
 
@@ -205,16 +206,21 @@ impl Generations {
     async fn enter(&self, wish: Wish) -> Result<Waiter, Fault> {
         let Wish { plan, owner, inputs, reuse, limits, price } = wish;
         let begun = self.find_or_add(plan, &owner, &reuse, &limits, price)?;
-        let (generation, came, newly_named) = match begun {
-            Begun::Found(Found { generation, came, newly_named }) => (generation, came, newly_named),
+        let (Found { generation, came, newly_named }, taken) = match begun {
+            Begun::Found(found, taken) => (found, taken),
             Begun::New(generation) => {
                 self.0.tasks.spawn(run::begin(Arc::clone(&self.0), Arc::clone(&generation), inputs));
                 return Ok(Waiter::new(Arc::clone(&self.0), generation, Came::First));
             }
         };
-        let model = &generation.plan().class.model;
+        let mut waiter = Waiter::new(Arc::clone(&self.0), generation, came);
+        if let Err(fault) = waiter.admitted().await {
+            // What it joined was refused, and so is it.
+            self.0.quota.gate.give_back(&taken, Instant::now());
+            return Err(fault);
+        }
+        let model = &waiter.generation().plan().class.model;
         self.0.counts.request(self.0.today(), &limits, model, Kind::Hit);
-        let waiter = Waiter::new(Arc::clone(&self.0), generation, came);
         let generation_id = waiter.generation().id();
         if came == Came::Joined {
             self.0.metrics.joined();
@@ -244,13 +250,14 @@ impl Generations {
         let now = Instant::now();
         if let Some(found) = registry.take(owner, reuse)? {
             // A request is counted even where it costs nothing.
-            if let Err(refused) = self.0.quota.gate.enter(limits, 0, now) {
-                drop(registry);
-                // It will be back: nothing is cancelled for its leaving.
-                Waiter::new(Arc::clone(&self.0), found.generation, found.came).told();
-                return Err(self.0.limited(limits, refused));
-            }
-            return Ok(Begun::Found(found));
+            let refused = match self.0.quota.gate.enter(limits, 0, now) {
+                Ok(taken) => return Ok(Begun::Found(found, taken)),
+                Err(refused) => refused,
+            };
+            drop(registry);
+            // It will be back: nothing is cancelled for its leaving.
+            Waiter::new(Arc::clone(&self.0), found.generation, found.came).told();
+            return Err(self.0.limited(limits, refused));
         }
         if reuse.only_if_cached {
             return Err(reuse::nothing_cached());

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::super::super::*;
+use super::MINUTE_IMAGES;
+use super::client::Client;
 use super::world::{World, picture};
-use super::{Client, MINUTE_IMAGES};
 use crate::evolink::TaskId;
 use crate::store::{Engine, EngineJournal, StoreError};
 
@@ -204,6 +205,12 @@ fn counted_truly(clients: &[Arc<Client>], world: &World, metrics: &str) -> Vec<S
         ((told - expected).abs() > 1e-6).then(|| format!("{name} is {told}, not {expected}"))
     };
     let mut found: Vec<_> = expected.iter().filter_map(wrong).collect();
+    for (mode, limit) in [("enforce", "budget_images"), ("shadow", "budget_usd")] {
+        let counted = format!(r#"quota_rejections_total{{limit="{limit}",mode="{mode}""#);
+        if !metrics.contains(&counted) {
+            found.push(format!("no request was counted as passing {limit} ({mode})"));
+        }
+    }
     // Answers that were there already are shared too, and are no joins.
     if sum("joined_requests_total") > count(joined) {
         found.push(format!("{joined} requests shared an answer, and more are said to have joined"));

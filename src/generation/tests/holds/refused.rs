@@ -113,3 +113,21 @@ async fn a_request_whose_rate_is_spent_cancels_nothing_by_its_leaving() {
         bench.told(r#"quota_rejections_total{limit="requests_per_minute",mode="enforce",team="design"} 1"#)
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_joins_what_is_refused_then_has_taken_nothing_either() {
+    let team = rated(of_team([per_day(Unit::Images, 1)]));
+    let journal = Fickle::new();
+    let bench = Bench::on(journal.clone(), journal.ledger(), options(), [team.clone()]);
+    let _running = bench.begin(&plan("a bear", 1, &[])).await.unwrap();
+    journal.admissions_take.store(5, std::sync::atomic::Ordering::Relaxed);
+    let fox = plan("a fox", 1, &[]);
+    let asked = || bench.ask(&fox, Sharing::default());
+    let (first, joined) = tokio::join!(asked(), asked());
+    for refused in [first, joined] {
+        assert_eq!(refused.map(drop).unwrap_err().kind(), FaultKind::BudgetSpent);
+    }
+    let (requests, hits, ..) = bench.figures().await;
+    // Of what the running one took, five seconds have brought back eight.
+    assert_eq!((requests, hits, bench.rates()), (1, 0, (100, 100)));
+}
