@@ -128,7 +128,7 @@ impl House {
 /// What a request came to.
 enum Begun {
     /// And what it took of its caller's rates.
-    Found(Found, Taken),
+    Found(Found, Box<Taken>),
     New(Arc<Generation>),
 }
 
@@ -251,13 +251,13 @@ impl Generations {
         if let Some(found) = registry.take(owner, reuse)? {
             // A request is counted even where it costs nothing.
             let refused = match self.0.quota.gate.enter(limits, 0, now) {
-                Ok(taken) => return Ok(Begun::Found(found, taken)),
+                Ok(taken) => return Ok(Begun::Found(found, taken.into())),
                 Err(refused) => refused,
             };
             drop(registry);
             // It will be back: nothing is cancelled for its leaving.
             Waiter::new(Arc::clone(&self.0), found.generation, found.came).told();
-            return Err(self.0.limited(limits, refused));
+            return Err(self.0.limited(limits, *refused));
         }
         if reuse.only_if_cached {
             return Err(reuse::nothing_cached());
@@ -265,7 +265,7 @@ impl Generations {
         self.0.refuse_in_an_outage()?;
         let private = reuse.sharing == Sharing::Private;
         let taken = self.0.quota.gate.enter(limits, plan.count.into(), now);
-        let taken = taken.map_err(|refused| self.0.limited(limits, refused))?;
+        let taken = taken.map_err(|refused| self.0.limited(limits, *refused))?;
         let booking = Booking::new(limits.clone(), price).took(taken);
         let generation = Generation::new(plan, owner.clone(), self.0.clock.unix_ms()).booked(booking);
         let generation = Arc::new(generation.kept_to(reuse.idempotency_key.clone(), private));

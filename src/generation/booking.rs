@@ -157,8 +157,7 @@ impl Booking {
 
 impl House {
     /// Counts a request that a rate of its key or team refuses.
-    pub(super) fn limited(&self, caller: &CallerLimits, refused: Box<(Limited, Fault)>) -> Fault {
-        let (limited, fault) = *refused;
+    pub(super) fn limited(&self, caller: &CallerLimits, (limited, fault): (Limited, Fault)) -> Fault {
         self.metrics.quota_rejection(team(caller), limited.name());
         fault
     }

@@ -165,7 +165,7 @@ mod tests {
             if let Some(first) = first {
                 let span = taken.last().map_or(Duration::ZERO, |(at, _)| at.duration_since(first));
                 let most = f64::from(limit) * (1.0 + span.as_secs_f64() / 60.0);
-                prop_assert!(all as f64 <= most + 1e-6, "{all} of {most}");
+                prop_assert!(f64::from(u32::try_from(all).unwrap()) <= most + 1e-6, "{all} of {most}");
             }
         }
     }

@@ -109,7 +109,8 @@ async fn what_upstream_reserves_or_charges_above_the_hold_is_held_too_and_counte
         let mut waiter = bench.begin(&plan("a fox", 2, &[])).await.unwrap();
         after(SECOND).await;
         assert_eq!(bench.stands(&team, 0).await, (0.0, 70.0), "raised to what is reserved");
-        let too_much = plan("a bear", (30.0 / price()) as u8 + 1, &[]);
+        let count = (1_u8..=100).find(|count| f64::from(*count) * price() > 30.0);
+        let too_much = plan("a bear", count.unwrap(), &[]);
         let fault = bench.begin(&too_much).await.map(drop).unwrap_err();
         assert_eq!(fault.kind(), FaultKind::BudgetSpent, "the raise blocks what comes after it");
         waiter.finished(soon()).await.unwrap();

@@ -9,6 +9,18 @@ use super::world::{World, picture};
 use crate::evolink::TaskId;
 use crate::store::{Engine, EngineJournal, StoreError};
 
+/// Generations that hold something though they ended.
+const STRAY: &str = "SELECT count(*) FROM (SELECT DISTINCT generation FROM holds EXCEPT \
+        SELECT id FROM generations WHERE ended IS NULL)";
+/// Unfinished ones that do not hold something of each of the five budgets.
+const WITHOUT: &str = "SELECT count(*) FROM generations WHERE ended IS NULL AND 5 > \
+        (SELECT count(*) FROM holds WHERE generation = id)";
+/// What the daily figures come to.
+const FIGURES: &str = "SELECT coalesce(sum(images), 0), coalesce(sum(credits), 0) FROM usage";
+/// Each budget's window, with the sum of its holds.
+const LINES: &str = "SELECT unit, period, used, held, (SELECT coalesce(sum(amount), 0) FROM holds \
+        WHERE holds.budget = windows.budget AND holds.start = windows.start) \
+        FROM windows JOIN budgets ON number = windows.budget";
 /// More than one run leaves behind.
 const LEFT_MAX: usize = 10_000;
 
@@ -95,9 +107,6 @@ fn bought_once(clients: &[Arc<Client>], world: &World) -> Vec<String> {
 type Line = (String, String, u64, u64, u64);
 
 fn ledger(engine: &Engine) -> Vec<Line> {
-    const LINES: &str = "SELECT unit, period, used, held, (SELECT coalesce(sum(amount), 0) FROM holds \
-        WHERE holds.budget = windows.budget AND holds.start = windows.start) \
-        FROM windows JOIN budgets ON number = windows.budget";
     now(engine.write(|db| {
         let mut statement = db.prepare(LINES)?;
         let lines = statement.query_map([], |row| {
@@ -129,10 +138,6 @@ pub(super) fn in_between(world: &World, engine: &Engine) -> Vec<String> {
             found.push(format!("{used} used and {held} held in one minute"));
         }
     }
-    const STRAY: &str = "SELECT count(*) FROM (SELECT DISTINCT generation FROM holds EXCEPT \
-        SELECT id FROM generations WHERE ended IS NULL)";
-    const WITHOUT: &str = "SELECT count(*) FROM generations WHERE ended IS NULL AND 5 > \
-        (SELECT count(*) FROM holds WHERE generation = id)";
     for (what, sql) in [("hold though they ended", STRAY), ("do not hold all", WITHOUT)] {
         let count: i64 = now(engine.write(move |db| Ok(db.query_row(sql, [], |row| row.get(0))?)));
         if count > 0 {
@@ -162,7 +167,6 @@ fn settled(world: &World, engine: &Engine) -> Vec<String> {
             found.push(format!("{unit} per {period}: used and held are {sum:?}, used should be {right}"));
         }
     }
-    const FIGURES: &str = "SELECT coalesce(sum(images), 0), coalesce(sum(credits), 0) FROM usage";
     let figures: (i64, i64) =
         now(engine.write(|db| Ok(db.query_row(FIGURES, [], |row| Ok((row.get(0)?, row.get(1)?)))?)));
     if figures != (pictures.cast_signed(), credits.micro().cast_signed()) {

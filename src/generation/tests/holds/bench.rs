@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::super::super::*;
 use super::super::fake::{Fake, house_with, options, owner, soon};
 use crate::media::FetchOptions;
+use crate::money::Credits;
 use crate::quota::{Account, Book, Budget, Dimension, Ledger, Limits, Period, Unit, UsageQuery};
 use crate::store::{Engine, EngineJournal, EngineLedger, MemoryJournal};
 
@@ -133,7 +134,7 @@ impl Bench {
         let start_ms = budget.window(Timestamp::from_millisecond(START_MS).unwrap()).start_ms;
         let asked = vec![(budget.id(&limits.account), start_ms)];
         let standing = self.ledger.standings(asked).await.unwrap()[0];
-        let whole = |amount: u64| amount as f64 / 1e6;
+        let whole = |amount| Credits::from_micro(amount).decimal();
         (whole(standing.used), whole(standing.held))
     }
 

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use super::*;
 use crate::store::Engine;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Hold {
         team: usize,
