@@ -16,6 +16,7 @@ mod audience;
 mod booking;
 mod cancel;
 mod claims;
+mod counts;
 mod create;
 mod doubt;
 mod gallery;
@@ -63,12 +64,14 @@ use crate::evolink::{CallbackToken, Upstream};
 use crate::fault::Fault;
 use crate::image::Plan;
 use crate::media::Fetcher;
-use crate::quota::{Limited, Quota};
+use crate::money::Credits;
+use crate::quota::{CallerLimits, Quota, Taken};
 use crate::telemetry::Metrics;
 use audience::Withdrawal;
 use booking::Booking;
 use cancel::Canceller;
 use claims::Claims;
+use counts::{Counts, Kind};
 use gallery::Gallery;
 use health::Trials;
 use journal::{Journal, JournalError, Note, Wanted};
@@ -106,17 +109,12 @@ struct House {
     uploads: Uploads,
     canceller: Canceller,
     tasks: TaskTracker,
+    counts: Arc<Counts>,
     metrics: Arc<Metrics>,
     clock: Clock,
 }
 
 impl House {
-    /// Counts a request that its rate refuses.
-    fn limited(&self, booking: &Booking, (limited, fault): (Limited, Fault)) -> Fault {
-        self.metrics.quota_rejection(booking.team(), limited.name());
-        fault
-    }
-
     /// Asks upstream to cancel what a generation has bought; needs a runtime to do so.
     fn cancel(self: &Arc<Self>, generation: &Arc<Generation>) {
         let (house, generation) = (Arc::clone(self), Arc::clone(generation));
@@ -129,7 +127,8 @@ impl House {
 
 /// What a request came to.
 enum Begun {
-    Found(Found),
+    /// And what it took of its caller's rates.
+    Found(Found, Box<Taken>),
     New(Arc<Generation>),
 }
 
@@ -152,6 +151,8 @@ impl Generations {
         let store = pictures.map(|store| (store, keep));
         let (gallery, keeping) =
             Gallery::new(Arc::clone(&upstream), fetcher, scribe.clone(), store, clock.clone());
+        let counts = Counts::new(scribe.clone());
+        let counting = Arc::clone(&counts).write();
         let house = Self(Arc::new(House {
             uploads,
             canceller: Canceller::new(Arc::clone(&upstream)),
@@ -168,10 +169,11 @@ impl Generations {
             registry: Mutex::new(Registry::new(options.replay, options.task_timeout)),
             options,
             tasks,
+            counts,
             metrics,
             clock,
         }));
-        (house, async { ((), (), ()) = futures_util::future::join3(writing, sweeping, keeping).await })
+        (house, async { _ = futures_util::future::join4(writing, sweeping, keeping, counting).await })
     }
 
     /// Goes on with what an earlier process left in the journal. To be called once, before anything is begun.
@@ -203,16 +205,22 @@ impl Generations {
 
     async fn enter(&self, wish: Wish) -> Result<Waiter, Fault> {
         let Wish { plan, owner, inputs, reuse, limits, price } = wish;
-        let booking = Booking::new(limits, price, self.0.quota.micro_credits_per_usd());
-        let begun = self.find_or_add(plan, &owner, &reuse, booking)?;
-        let (generation, came, newly_named) = match begun {
-            Begun::Found(Found { generation, came, newly_named }) => (generation, came, newly_named),
+        let begun = self.find_or_add(plan, &owner, &reuse, &limits, price)?;
+        let (Found { generation, came, newly_named }, taken) = match begun {
+            Begun::Found(found, taken) => (found, taken),
             Begun::New(generation) => {
                 self.0.tasks.spawn(run::begin(Arc::clone(&self.0), Arc::clone(&generation), inputs));
                 return Ok(Waiter::new(Arc::clone(&self.0), generation, Came::First));
             }
         };
-        let waiter = Waiter::new(Arc::clone(&self.0), generation, came);
+        let mut waiter = Waiter::new(Arc::clone(&self.0), generation, came);
+        if let Err(fault) = waiter.admitted().await {
+            // What it joined was refused, and so is it.
+            self.0.quota.gate.give_back(&taken, Instant::now());
+            return Err(fault);
+        }
+        let model = &waiter.generation().plan().class.model;
+        self.0.counts.request(self.0.today(), &limits, model, Kind::Hit);
         let generation_id = waiter.generation().id();
         if came == Came::Joined {
             self.0.metrics.joined();
@@ -235,36 +243,35 @@ impl Generations {
         plan: Arc<Plan>,
         owner: &Owner,
         reuse: &Reuse,
-        booking: Booking,
+        limits: &CallerLimits,
+        price: Credits,
     ) -> Result<Begun, Fault> {
         let mut registry = self.registry();
         let now = Instant::now();
         if let Some(found) = registry.take(owner, reuse)? {
             // A request is counted even where it costs nothing.
-            if let Err(refused) = self.0.quota.gate.enter(&booking.limits, 0, now) {
-                drop(registry);
-                drop(Waiter::new(Arc::clone(&self.0), found.generation, found.came));
-                return Err(self.0.limited(&booking, refused));
-            }
-            return Ok(Begun::Found(found));
+            let refused = match self.0.quota.gate.enter(limits, 0, now) {
+                Ok(taken) => return Ok(Begun::Found(found, taken.into())),
+                Err(refused) => refused,
+            };
+            drop(registry);
+            // It will be back: nothing is cancelled for its leaving.
+            Waiter::new(Arc::clone(&self.0), found.generation, found.came).told();
+            return Err(self.0.limited(limits, *refused));
         }
         if reuse.only_if_cached {
             return Err(reuse::nothing_cached());
         }
         self.0.refuse_in_an_outage()?;
         let private = reuse.sharing == Sharing::Private;
-        let images = plan.count;
-        self.0
-            .quota
-            .gate
-            .enter(&booking.limits, images.into(), now)
-            .map_err(|refused| self.0.limited(&booking, refused))?;
+        let taken = self.0.quota.gate.enter(limits, plan.count.into(), now);
+        let taken = taken.map_err(|refused| self.0.limited(limits, *refused))?;
+        let per_usd = self.0.quota.micro_credits_per_usd();
+        let booking = Booking::new(limits.clone(), price, per_usd).took(taken);
         let generation = Generation::new(plan, owner.clone(), self.0.clock.unix_ms()).booked(booking);
         let generation = Arc::new(generation.kept_to(reuse.idempotency_key.clone(), private));
         generation.audience.enter();
-        registry.add(&generation).inspect_err(|_| {
-            self.0.quota.gate.give_back(&generation.booking.limits, images.into(), now);
-        })?;
+        registry.add(&generation).inspect_err(|_| generation.booking.give_back(&self.0))?;
         Ok(Begun::New(generation))
     }
 
@@ -332,7 +339,8 @@ impl Generations {
     /// For the end of a process whose journal outlives it: the next start goes on with all generations, but what this
     /// one still has to put or to write down is not left to it, as far as the disk takes it within some seconds.
     pub async fn put_away(&self) {
-        let House { gallery, scribe, .. } = &*self.0;
+        let House { gallery, scribe, counts, .. } = &*self.0;
+        counts.note();
         if tokio::time::timeout(PUTS_LAST_MAX, gallery.put_all()).await.is_err() {
             tracing::warn!("pictures could not be stored before the end; the next start stores them");
         }

@@ -6,6 +6,7 @@
 mod book;
 pub mod budget;
 pub mod fair;
+mod figures;
 mod gate;
 mod ledger;
 mod limits;
@@ -15,8 +16,9 @@ mod usage;
 pub mod window;
 
 pub use book::Book;
-pub use budget::{BudgetId, Demand, Exceeded, Settlement, Spent, Unit};
-pub use gate::{Gate, Limited, RateStanding, Standing};
+pub use budget::{BudgetId, Demand, Exceeded, Passed, Settlement, Spent, Unit};
+pub use figures::Figures;
+pub use gate::{Gate, Limited, RateStanding, Standing, Taken};
 pub use ledger::{BudgetStanding, Ledger, LedgerError, LedgerFuture};
 pub use limits::{Account, Budget, CallerLimits, Limits};
 pub use prices::Prices;
@@ -36,6 +38,8 @@ pub struct Quota {
     book: RwLock<Arc<Book>>,
     pub gate: Gate,
     pub prices: Prices,
+    /// Shadow budgets that had no room.
+    pub passed: Passed,
     /// `pricing.credits_per_usd`.
     micro_credits_per_usd: AtomicU64,
 }
@@ -43,8 +47,9 @@ pub struct Quota {
 impl Quota {
     pub fn new(book: Book, micro_credits_per_usd: u64) -> Self {
         let book = RwLock::new(Arc::new(book));
+        let (gate, prices, passed) = (Gate::default(), Prices::default(), Passed::default());
         let micro_credits_per_usd = AtomicU64::new(micro_credits_per_usd);
-        Self { book, gate: Gate::default(), prices: Prices::default(), micro_credits_per_usd }
+        Self { book, gate, prices, passed, micro_credits_per_usd }
     }
 
     /// Without any limits.

@@ -132,8 +132,9 @@ fn state(settings: &Settings) -> Result<State, OpenError> {
         StateStore::Memory => {
             let engine = Engine::in_memory()?;
             let keys = Arc::new(EngineKeys::new(engine.clone()));
-            let ledger = Arc::new(EngineLedger::new(engine));
-            Ok(State { journal: Arc::new(MemoryJournal::default()), ledger, keys })
+            let journal = MemoryJournal::new(engine);
+            let ledger = Arc::new(journal.ledger());
+            Ok(State { journal: Arc::new(journal), ledger, keys })
         }
         // Redis is not there yet: its setting says so, and the embedded database stands in.
         StateStore::Embedded | StateStore::Redis => {

@@ -74,6 +74,7 @@ mod tests {
     };
     use super::*;
     use crate::evolink::{FileId, TaskId};
+    use crate::quota::Exceeded;
 
     /// Answers each trial after this many seconds; is asked nothing else.
     #[derive(Default)]
@@ -91,7 +92,7 @@ mod tests {
             })
         }
 
-        fn admit(&self, _: Admission, _: Vec<Intent>) -> JournalFuture<'_, ()> {
+        fn admit(&self, _: Admission, _: Vec<Intent>) -> JournalFuture<'_, Vec<Exceeded>> {
             unreachable!()
         }
 

@@ -16,7 +16,7 @@ use crate::evolink::{CreateBody, FileId, TaskId, UpstreamKey};
 use crate::image::{ContentHash, Fingerprint, Plan};
 use crate::media::StoredPicture;
 use crate::money::Credits;
-use crate::quota::{Demand, Exceeded, Settlement, Spent, UsageRow};
+use crate::quota::{Demand, Exceeded, Settlement, Spent, Unit, UsageRow};
 
 /// Why a record was not kept, or could not be read.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -160,6 +160,8 @@ pub struct Unfinished {
     pub admission: Admission,
     pub promised: bool,
     pub withdrawn: bool,
+    /// What it holds of budgets, in millionths of each one's unit.
+    pub holds: Vec<(Unit, u64)>,
     /// In the order of image and attempt.
     pub purchases: Vec<StoredPurchase>,
     pub uploads: Vec<StoredUpload>,
@@ -214,9 +216,11 @@ pub trait Journal: Send + Sync + 'static {
     fn trial(&self) -> JournalFuture<'_, ()> {
         Box::pin(std::future::ready(Ok(())))
     }
-    /// A new generation, in one transaction with whatever else its admission means, and with its creates that are to be
-    /// sent at once.
-    fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, ()>;
+    /// A new generation, in one transaction with its holds and with its creates that are to be sent at once. Tells which
+    /// of the demands have no room in budgets that are not enforced.
+    ///
+    /// `Exceeded` when an enforced budget has no room: nothing is held or written then.
+    fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, Vec<Exceeded>>;
     /// A create that is about to be sent.
     fn begin(&self, intent: Intent) -> JournalFuture<'_, ()>;
     /// All of them or none.

@@ -85,8 +85,9 @@ pub(super) async fn image(
         purchase = next;
         result = end(house, generation, &purchase, None, &mut slot, timing).await;
     }
-    if result.is_ok() {
+    if let Ok(made) = &result {
         generation.progress.image(order.index).made();
+        generation.booking.costs(house, generation, order.index, made.credits);
     }
     result
 }
@@ -183,9 +184,6 @@ async fn bought(
         };
         purchase.note_task(house, &task);
         let reserved = task.usage.reserved;
-        if let Some(credits) = reserved {
-            generation.booking.reserved(house, generation, purchase.id.image, credits);
-        }
         let known = if tells_its_end(&task) {
             Ok(task)
         } else {
@@ -193,6 +191,9 @@ async fn bought(
         };
         (known, reserved)
     };
+    if let Some(credits) = reserved {
+        generation.booking.costs(house, generation, purchase.id.image, credits);
+    }
     let id = task.as_ref().map_or_else(|bought| bought.id.clone(), |task| task.id.clone());
     generation.note_task(id.clone());
     timing.create += began.elapsed();

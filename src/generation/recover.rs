@@ -14,6 +14,7 @@ use super::reuse::IdempotencyKey;
 use super::run::{self, Start};
 use crate::clock::Clock;
 use crate::media::StoredPicture;
+use crate::quota::Unit;
 
 /// Generations read at once; those under way carry the bodies of their creates.
 const PAGE: usize = 64;
@@ -97,15 +98,18 @@ async fn restore_ended(house: &House) -> Result<usize, JournalError> {
     }
 }
 
-/// Counted against the limits that hold now.
-fn kept(house: &House, admission: Admission, age: Duration, audience: Audience) -> Generation {
+/// Counted against the limits that hold now; its holds are those that it had.
+fn kept(
+    house: &House,
+    admission: Admission,
+    age: Duration,
+    audience: Audience,
+    holds: &[(Unit, u64)],
+) -> Generation {
     let limits = house.quota.limits(&admission.owner.team, &admission.key_name);
-    let price = house.quota.prices.hold(&admission.plan);
-    Generation::kept(admission, age, audience).booked(Booking::new(
-        limits,
-        price,
-        house.quota.micro_credits_per_usd(),
-    ))
+    let per_usd = house.quota.micro_credits_per_usd();
+    let booking = Booking::new(limits, admission.plan.price, per_usd).holds(holds, per_usd);
+    Generation::kept(admission, age, audience).booked(booking)
 }
 
 fn note_stored(generation: &Generation, pictures: Vec<(u8, StoredPicture)>) {
@@ -145,7 +149,7 @@ struct Ended {
 fn ended(house: &House, past: Past, audience: Audience) -> Ended {
     let Past { admission, created, ended_ms, images, pictures, idempotency_keys: names, .. } = past;
     let age = house.clock.since_ms(admission.created_ms);
-    let generation = Arc::new(kept(house, admission, age, audience));
+    let generation = Arc::new(kept(house, admission, age, audience, &[]));
     images.iter().flatten().for_each(|image| {
         generation.note_task(image.task.clone());
         generation.note_end(&image.task);
@@ -161,14 +165,15 @@ fn ended(house: &House, past: Past, audience: Audience) -> Ended {
 }
 
 fn take_up(house: &Arc<House>, record: Unfinished, counts: &mut Counts) {
-    let Unfinished { admission, promised, withdrawn, purchases, uploads, pictures } = record;
+    let Unfinished { admission, promised, withdrawn, holds, purchases, uploads, pictures } = record;
     let (id, begun) = (admission.id.clone(), !purchases.is_empty());
     if !begun && (!promised || withdrawn) {
         counts.dropped.push(id);
         return;
     }
     let age = house.clock.since_ms(admission.created_ms);
-    let generation = Arc::new(kept(house, admission, age, Audience::restored(promised, begun)));
+    let audience = Audience::restored(promised, begun);
+    let generation = Arc::new(kept(house, admission, age, audience, &holds));
     note_stored(&generation, pictures);
     {
         let mut registry = house.registry.lock().unwrap_or_else(PoisonError::into_inner);

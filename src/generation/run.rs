@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::House;
+use super::counts::Kind;
 use super::gallery::MadeSoFar;
 use super::journal::{Intent, JournalError, Note};
 use super::model::{Finished, Generation, ImageResult, Phase, Timing};
@@ -39,10 +40,7 @@ pub(super) async fn begin(house: Arc<House>, generation: Arc<Generation>, inputs
     let written = write_down(&house, &generation, &inputs, &standing).await;
     let images = match written {
         Ok(images) => images,
-        Err(fault) => {
-            generation.booking.give_back(&house, generation.plan().count);
-            return refuse(&house, &generation, fault);
-        }
+        Err(fault) => return refuse(&house, &generation, fault),
     };
     generation.admit(Ok(()));
     let ended = run(&house, &generation, &standing, Start { images, inputs, ..Start::default() }).await;
@@ -66,17 +64,21 @@ async fn write_down(
     let (booking, plan) = (&generation.booking, generation.plan());
     let per_usd = booking.micro_credits_per_usd;
     let demands = booking.limits.demands(plan, booking.price, per_usd, house.clock.now());
-    house.journal.admit(generation.to_admission(demands), intents).await.map_err(|error| {
+    let admitted = house.journal.admit(generation.to_admission(demands.clone()), intents).await;
+    let over = admitted.map_err(|error| {
         if let JournalError::Exceeded(exceeded) = error {
-            return booking.limits.spent(exceeded, house.clock.now());
+            return booking.refused(house, &demands, exceeded);
         }
         tracing::error!(generation_id = %generation.id(), %error, "a generation is refused: it cannot be written down");
         unwritten().with_cause(error)
     })?;
+    booking.held(house, plan, &demands, &over);
+    house.counts.request(house.today(), &booking.limits, &plan.class.model, Kind::New);
     Ok(images)
 }
 
 fn refuse(house: &House, generation: &Arc<Generation>, fault: Fault) {
+    generation.booking.give_back(house);
     generation.admit(Err(fault.clone()));
     let finished =
         Finished { created: house.clock.unix(), images: vec![Err(fault)], timing: Timing::default() };
@@ -172,6 +174,9 @@ async fn run(house: &House, generation: &Generation, standing: &Standing<'_>, st
     timing.create += uploaded;
     let finished = Finished { created: house.clock.unix(), images, timing };
     note_end(house, generation, &finished);
+    if nothing_was_bought(generation, &finished) {
+        generation.booking.give_back(house);
+    }
     // Every task has ended: none reads them any more.
     drop(leases);
     report(house, generation, &finished, generation.age());
@@ -185,6 +190,17 @@ async fn run(house: &House, generation: &Generation, standing: &Standing<'_>, st
     let finished = Arc::new(finished);
     generation.advance(Phase::Finished(Arc::clone(&finished)));
     (finished, delivered)
+}
+
+/// All of it was refused here or by an upstream that takes nothing; what its client did wrong or gave up is another
+/// matter.
+fn nothing_was_bought(generation: &Generation, finished: &Finished) -> bool {
+    use FaultKind::{NoSlot, Overloaded, UpstreamAccount, UpstreamUnavailable};
+    let refused =
+        |fault: &Fault| matches!(fault.kind(), NoSlot | Overloaded | UpstreamAccount | UpstreamUnavailable);
+    !generation.audience.is_given_up()
+        && generation.task_ids().is_empty()
+        && finished.images.iter().all(|image| image.as_ref().is_err_and(refused))
 }
 
 fn note_uploads(house: &House, generation: &Generation, leases: &Leases) {

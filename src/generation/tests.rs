@@ -6,6 +6,7 @@ mod called;
 mod clocks;
 mod crashes;
 pub(super) mod fake;
+mod holds;
 mod journal;
 mod outage;
 mod recovery;

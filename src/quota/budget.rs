@@ -1,5 +1,8 @@
 //! Budgets, and what one generation takes of them. Pure; the ledger itself is the state store's.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use super::usage::UsageRow;
 use super::window::Period;
 
@@ -19,6 +22,15 @@ impl Unit {
             Self::Images => "images",
             Self::Credits => "credits",
             Self::Usd => "usd",
+        }
+    }
+
+    /// The name of its limit, as metrics tell it.
+    pub const fn limit(self) -> &'static str {
+        match self {
+            Self::Images => "budget_images",
+            Self::Credits => "budget_credits",
+            Self::Usd => "budget_usd",
         }
     }
 }
@@ -57,6 +69,24 @@ pub struct Exceeded {
     pub held: u64,
 }
 
+/// Windows remembered of shadow budgets without room; one more, and all are forgotten and told again.
+const PASSED_MAX: usize = 4_096;
+
+/// Shadow budgets that had no room, in the window in which that was told.
+#[derive(Debug, Default)]
+pub struct Passed(Mutex<HashMap<BudgetId, i64>>);
+
+impl Passed {
+    /// Whether the budget has no room for the first time in the demand's window.
+    pub fn is_news(&self, demand: &Demand) -> bool {
+        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if windows.len() >= PASSED_MAX && !windows.contains_key(&demand.budget) {
+            windows.clear();
+        }
+        windows.insert(demand.budget.clone(), demand.start_ms) != Some(demand.start_ms)
+    }
+}
+
 /// What a generation has cost, or is known to cost at least.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spent {
@@ -70,13 +100,10 @@ impl Spent {
         match unit {
             Unit::Images => self.images.saturating_mul(1_000_000),
             Unit::Credits => self.micro_credits,
+            Unit::Usd if micro_credits_per_usd == 0 => 0,
             Unit::Usd => {
-                let usd = (u128::from(self.micro_credits) * 1_000_000)
-                    .checked_div(u128::from(micro_credits_per_usd))
-                    .map_or(0, |_| {
-                        (u128::from(self.micro_credits) * 1_000_000)
-                            .div_ceil(u128::from(micro_credits_per_usd))
-                    });
+                let millionths = u128::from(self.micro_credits) * 1_000_000;
+                let usd = millionths.div_ceil(u128::from(micro_credits_per_usd));
                 u64::try_from(usd).unwrap_or(u64::MAX)
             }
         }
@@ -90,4 +117,28 @@ pub struct Settlement {
     pub micro_credits_per_usd: u64,
     /// What it adds to the daily figures.
     pub usage: UsageRow,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shadow_budget_without_room_is_news_once_in_each_window() {
+        let budget = |account: String| BudgetId {
+            account,
+            unit: Unit::Usd,
+            period: Period::Day,
+            timezone: "UTC".into(),
+            enforced: false,
+        };
+        let demand =
+            |account: String, start_ms| Demand { budget: budget(account), start_ms, amount: 2, limit: 1 };
+        let passed = Passed::default();
+        let told = [("a", 0), ("a", 0), ("b", 0), ("a", 1), ("a", 1), ("b", 0)];
+        let news = told.map(|(account, start_ms)| passed.is_news(&demand(account.into(), start_ms)));
+        assert_eq!(news, [true, false, true, true, false, false]);
+        (0..PASSED_MAX).for_each(|number| assert!(passed.is_news(&demand(number.to_string(), 0))));
+        assert!(passed.0.lock().unwrap().len() <= PASSED_MAX);
+    }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::limits::{Account, CallerLimits, Limits};
-use super::rate::Bucket;
+use super::rate::{self, Bucket};
 use crate::fault::{Fault, FaultKind};
 
 /// Clients take waits above a minute for mistakes, and one below a second makes a herd.
-const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 /// Accounts whose buckets are remembered before those that are full again are forgotten.
 const ACCOUNTS_MIN: usize = 1_024;
 
@@ -47,6 +47,14 @@ pub struct RateStanding {
     pub images: Option<Standing>,
 }
 
+/// What one request took, to be given back if it was refused later on.
+#[derive(Debug)]
+pub struct Taken {
+    limits: CallerLimits,
+    /// Of key and team: requests, images; none where there is no limit.
+    of_each: [[Option<rate::Taken>; 2]; 2],
+}
+
 /// All buckets.
 #[derive(Debug, Default)]
 pub struct Gate(Mutex<HashMap<Account, Buckets>>);
@@ -80,10 +88,15 @@ impl Gate {
     ///
     /// # Errors
     /// `RateLimited`, with the time until there is room.
-    pub fn enter(&self, limits: &CallerLimits, images: u32, now: Instant) -> Result<(), (Limited, Fault)> {
+    pub fn enter(
+        &self,
+        limits: &CallerLimits,
+        images: u32,
+        now: Instant,
+    ) -> Result<Taken, Box<(Limited, Fault)>> {
         let mut accounts = self.accounts();
-        let wants = [(Limited::Requests, 1), (Limited::Images, images)];
-        for (limited, count) in wants {
+        let wanted = [(Limited::Requests, 1), (Limited::Images, images)];
+        for (limited, count) in wanted {
             let waits = limits.both().into_iter().filter_map(|limits| {
                 let rate = limits.rate(limited).filter(|_| count > 0)?;
                 let mut fresh = Buckets::default();
@@ -94,23 +107,30 @@ impl Gate {
             if let Some((wait, limits)) =
                 waits.max_by_key(|(wait, _)| *wait).filter(|(wait, _)| !wait.is_zero())
             {
-                return Err((limited, refused(limits, limited, wait)));
+                return Err((limited, refused(limits, limited, wait)).into());
             }
         }
-        for (limited, count) in wants {
-            change(&mut accounts, limits, limited, |bucket, rate| bucket.take(count, rate, now));
-        }
+        let of_each = limits.both().map(|limits| {
+            wanted.map(|(limited, count)| {
+                let rate = limits.rate(limited)?;
+                Some(bucket(&mut accounts, limits, limited).take(count, rate, now))
+            })
+        });
         if accounts.len() > ACCOUNTS_MIN {
             accounts.retain(|_, buckets| !buckets.requests.is_full(now) || !buckets.images.is_full(now));
         }
-        Ok(())
+        Ok(Taken { limits: limits.clone(), of_each })
     }
 
-    /// Gives back what a request took that was refused later on.
-    pub fn give_back(&self, limits: &CallerLimits, images: u32, now: Instant) {
+    /// Gives back what a request took that was refused later on, as far as it is not there again already.
+    pub fn give_back(&self, taken: &Taken, now: Instant) {
         let mut accounts = self.accounts();
-        for (limited, count) in [(Limited::Requests, 1), (Limited::Images, images)] {
-            change(&mut accounts, limits, limited, |bucket, rate| bucket.give_back(count, rate, now));
+        for (limits, of_each) in taken.limits.both().into_iter().zip(taken.of_each) {
+            for (limited, taken) in [Limited::Requests, Limited::Images].into_iter().zip(of_each) {
+                if let Some((taken, rate)) = taken.zip(limits.rate(limited)) {
+                    bucket(&mut accounts, limits, limited).give_back(taken, rate, now);
+                }
+            }
         }
     }
 
@@ -133,17 +153,12 @@ impl Gate {
     }
 }
 
-fn change(
-    accounts: &mut HashMap<Account, Buckets>,
-    limits: &CallerLimits,
+fn bucket<'a>(
+    accounts: &'a mut HashMap<Account, Buckets>,
+    limits: &Limits,
     limited: Limited,
-    change: impl Fn(&mut Bucket, u32),
-) {
-    for limits in limits.both() {
-        if let Some(rate) = limits.rate(limited) {
-            change(accounts.entry(limits.account.clone()).or_default().of(limited), rate);
-        }
-    }
+) -> &'a mut Bucket {
+    accounts.entry(limits.account.clone()).or_default().of(limited)
 }
 
 fn refused(limits: &Limits, limited: Limited, wait: Duration) -> Fault {
@@ -185,7 +200,7 @@ mod tests {
         let limits = limits((Some(10), Some(10)), (Some(10), Some(3)));
         assert!(gate.enter(&limits, 3, now).is_ok());
         for _ in 0..20 {
-            let (limited, fault) = gate.enter(&limits, 1, now).unwrap_err();
+            let (limited, fault) = *gate.enter(&limits, 1, now).unwrap_err();
             assert_eq!(
                 (limited, fault.status(), fault.code()),
                 (Limited::Images, 429, "rate_limit_exceeded")
@@ -202,8 +217,8 @@ mod tests {
     fn what_was_taken_can_be_given_back() {
         let (gate, now) = (Gate::default(), Instant::now());
         let limits = limits((None, Some(4)), (Some(2), None));
-        gate.enter(&limits, 4, now).unwrap();
-        gate.give_back(&limits, 4, now);
+        let taken = gate.enter(&limits, 4, now).unwrap();
+        gate.give_back(&taken, now);
         let standing = gate.standing(&limits, now);
         assert_eq!((standing.requests.unwrap().remaining, standing.images.unwrap().remaining), (2, 4));
     }

@@ -20,6 +20,16 @@ pub struct Bucket {
     at: Option<Instant>,
 }
 
+/// What was taken at once: it comes back once all that was used before it, and itself, has flowed back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    at: Instant,
+    /// In [`PARTS`] of one.
+    own: u128,
+    /// All that was used then, this included.
+    used: u128,
+}
+
 impl Bucket {
     /// How long to wait until `count` can be taken; zero: now. None: never, since the limit is below `count`.
     pub fn wait(&self, count: u32, per_minute: u32, now: Instant) -> Option<Duration> {
@@ -32,14 +42,19 @@ impl Bucket {
     }
 
     /// Takes them, whether or not there is room.
-    pub fn take(&mut self, count: u32, per_minute: u32, now: Instant) {
-        self.used = self.used(per_minute, now) + u128::from(count) * PARTS;
+    pub fn take(&mut self, count: u32, per_minute: u32, now: Instant) -> Taken {
+        let own = u128::from(count) * PARTS;
+        self.used = self.used(per_minute, now) + own;
         self.at = Some(now);
+        Taken { at: now, own, used: self.used }
     }
 
-    /// Puts back what was taken for nothing.
-    pub fn give_back(&mut self, count: u32, per_minute: u32, now: Instant) {
-        self.used = self.used(per_minute, now).saturating_sub(u128::from(count) * PARTS);
+    /// Puts back what was taken for nothing, as far as it has not come back by itself: else those who are refused late
+    /// would make room for more than the limit.
+    pub fn give_back(&mut self, taken: Taken, per_minute: u32, now: Instant) {
+        let since = now.saturating_duration_since(taken.at);
+        let out = taken.used.saturating_sub(since.as_nanos() * u128::from(per_minute)).min(taken.own);
+        self.used = self.used(per_minute, now).saturating_sub(out);
         self.at = Some(now);
     }
 
@@ -101,6 +116,22 @@ mod tests {
     fn more_than_the_limit_never_fits() {
         assert_eq!(Bucket::default().wait(5, 4, Instant::now()), None);
         assert_eq!(Bucket::default().wait(1, 0, Instant::now()), None);
+    }
+
+    #[test]
+    fn what_is_given_back_late_has_come_back_by_itself() {
+        let now = Instant::now();
+        let left_after = |pause| {
+            let mut bucket = Bucket::default();
+            bucket.take(30, 60, now);
+            let taken = bucket.take(10, 60, now);
+            let later = now + Duration::from_secs(pause);
+            bucket.take(20, 60, later);
+            bucket.give_back(taken, 60, later);
+            bucket.left(60, later)
+        };
+        // What was taken before it, 30, comes back first.
+        assert_eq!([left_after(0), left_after(30), left_after(35), left_after(40)], [10, 40, 40, 40]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::generation::journal::{
     Unfinished, Wanted,
 };
 use crate::generation::{GenerationId, IdempotencyKey};
-use crate::quota::{Settlement, Spent};
+use crate::quota::{Exceeded, Settlement, Spent};
 
 /// `generation`'s journal; cheap to clone.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ impl Journal for EngineJournal {
         Box::pin(async move { self.0.trial().await.map_err(JournalError::from) })
     }
 
-    fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, ()> {
+    fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, Vec<Exceeded>> {
         self.start(move |db| {
             let plan = stored::plan(&admission.plan)?;
             let owner = &admission.owner;
@@ -82,15 +82,12 @@ impl Journal for EngineJournal {
                 admission.private,
                 &*admission.key_name,
             ])?;
-            if let Some(exceeded) =
-                ledger::hold(db, admission.id.as_str(), &admission.demands, admission.created_ms)?
-            {
-                return Err(StoreError::Exceeded(exceeded));
-            }
+            let over = ledger::hold(db, admission.id.as_str(), &admission.demands, admission.created_ms)?;
             if let Some(key) = &admission.idempotency_key {
                 name(db, &owner.team, key, &admission.id)?;
             }
-            intents.iter().try_for_each(|intent| begin(db, intent))
+            intents.iter().try_for_each(|intent| begin(db, intent))?;
+            Ok(over)
         })
     }
 
@@ -207,32 +204,6 @@ fn write(db: &Connection, note: &Note) -> Result<(), StoreError> {
                 "UPDATE purchases SET outcome = ?4 WHERE generation = ?1 AND image = ?2 AND attempt = ?3",
             )?
             .execute(params![generation.as_str(), image, attempt, stored::result(result)?]),
-        Note::Finished { generation, created, ended_ms, images, settlement } => {
-            let changed = db.prepare_cached(
-                "UPDATE generations SET ended = ?2, outcome = ?3, whole = ?4 WHERE id = ?1 AND ended IS NULL",
-            )?
-            .execute(params![
-                generation.as_str(),
-                ended_ms,
-                stored::outcome(*created, images)?,
-                !images.is_empty() && images.iter().all(Result::is_ok),
-            ])?;
-            // Written twice, it counts once.
-            if changed > 0 {
-                let Settlement { spent, micro_credits_per_usd, usage } = &**settlement;
-                ledger::settle(db, generation.as_str(), *spent, *micro_credits_per_usd)?;
-                usage::add(db, usage)?;
-            }
-            Ok(changed)
-        }
-        Note::Raised { generation, spent, micro_credits_per_usd } => {
-            ledger::raise(db, generation.as_str(), *spent, *micro_credits_per_usd)?;
-            Ok(0)
-        }
-        Note::Counted(row) => {
-            usage::add(db, row)?;
-            Ok(0)
-        }
         Note::Promised { generation } => db
             .prepare_cached("UPDATE generations SET promised = 1 WHERE id = ?1")?
             .execute([generation.as_str()]),
@@ -254,10 +225,6 @@ fn write(db: &Connection, note: &Note) -> Result<(), StoreError> {
         Note::Withdrawn { generation } => db
             .prepare_cached("UPDATE generations SET withdrawn = 1 WHERE id = ?1")?
             .execute([generation.as_str()]),
-        Note::Dropped { generation } => {
-            ledger::settle(db, generation.as_str(), Spent::default(), 0)?;
-            db.prepare_cached("DELETE FROM generations WHERE id = ?1")?.execute([generation.as_str()])
-        }
         Note::Uploaded { generation, upload } => db
             .prepare_cached(
                 "INSERT OR REPLACE INTO uploads (generation, content, file, url, expires) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -272,7 +239,46 @@ fn write(db: &Connection, note: &Note) -> Result<(), StoreError> {
         Note::FileGone { file } => {
             db.prepare_cached("DELETE FROM uploads WHERE file = ?1")?.execute([file.as_str()])
         }
+        Note::Finished { .. } | Note::Dropped { .. } | Note::Raised { .. } | Note::Counted(_) => {
+            return account(db, note);
+        }
     }?;
+    Ok(())
+}
+
+/// What changes the books, in the same transaction as the generation that it is about.
+fn account(db: &Connection, note: &Note) -> Result<(), StoreError> {
+    match note {
+        Note::Finished { generation, created, ended_ms, images, settlement } => {
+            let changed = db
+                .prepare_cached(
+                "UPDATE generations SET ended = ?2, outcome = ?3, whole = ?4 WHERE id = ?1 AND ended IS NULL",
+            )?
+            .execute(params![
+                generation.as_str(),
+                ended_ms,
+                stored::outcome(*created, images)?,
+                !images.is_empty() && images.iter().all(Result::is_ok),
+            ])?;
+            // Written twice, it counts once.
+            if changed > 0 {
+                let Settlement { spent, micro_credits_per_usd, usage } = &**settlement;
+                ledger::settle(db, generation.as_str(), *spent, *micro_credits_per_usd)?;
+                usage::add(db, usage)?;
+            }
+        }
+        Note::Raised { generation, spent, micro_credits_per_usd } => {
+            ledger::raise(db, generation.as_str(), *spent, *micro_credits_per_usd)?;
+        }
+        Note::Counted(row) => {
+            usage::add(db, row)?;
+        }
+        Note::Dropped { generation } => {
+            ledger::settle(db, generation.as_str(), Spent::default(), 0)?;
+            db.prepare_cached("DELETE FROM generations WHERE id = ?1")?.execute([generation.as_str()])?;
+        }
+        _ => {}
+    }
     Ok(())
 }
 

@@ -14,20 +14,28 @@ const KEPT_MS: i64 = 64 * 24 * 3_600 * 1_000;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// Holds all demands, or none: the first that has no room is told. Each of the demands is of another budget.
+/// Holds all demands, or none. Each of the demands is of another budget. Returns those of budgets that are not enforced
+/// and have no room.
+///
+/// # Errors
+/// `Exceeded`, with the first enforced budget that has no room: the caller's transaction is not to be kept.
 pub(super) fn hold(
     db: &Connection,
     generation: &str,
     demands: &[Demand],
     now_ms: i64,
-) -> Result<Option<Exceeded>> {
-    let mut places = Vec::with_capacity(demands.len());
+) -> Result<Vec<Exceeded>> {
+    let (mut places, mut over) = (Vec::with_capacity(demands.len()), Vec::new());
     for (at, demand) in demands.iter().enumerate() {
         let budget = number(db, &demand.budget, now_ms)?;
         let (used, held) = standing(db, budget, demand.start_ms)?;
         let taken = used.saturating_add(held).saturating_add(demand.amount);
-        if demand.budget.enforced && taken > demand.limit {
-            return Ok(Some(Exceeded { demand: at, used, held }));
+        if taken > demand.limit {
+            let exceeded = Exceeded { demand: at, used, held };
+            if demand.budget.enforced {
+                return Err(StoreError::Exceeded(exceeded));
+            }
+            over.push(exceeded);
         }
         places.push(budget);
     }
@@ -40,18 +48,17 @@ pub(super) fn hold(
         db.prepare_cached("INSERT INTO holds (generation, budget, start, amount) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![generation, budget, demand.start_ms, stored(demand.amount)])?;
     }
-    Ok(None)
+    Ok(over)
 }
 
 /// The generation is known to cost at least so much: holds below that are raised, in their own windows, whether or not
-/// there is room. Returns the micro-credits that the dearest raise added.
+/// there is room. A second time changes nothing.
 pub(super) fn raise(
     db: &Connection,
     generation: &str,
     spent: Spent,
     micro_credits_per_usd: u64,
-) -> Result<u64> {
-    let mut most = 0;
+) -> Result<()> {
     for (budget, unit, start, amount) in holds(db, generation)? {
         let more = spent.in_unit(unit, micro_credits_per_usd).saturating_sub(amount);
         if more == 0 {
@@ -61,11 +68,8 @@ pub(super) fn raise(
             .execute(params![generation, budget, stored(more)])?;
         db.prepare_cached("UPDATE windows SET held = held + ?3 WHERE budget = ?1 AND start = ?2")?
             .execute(params![budget, start, stored(more)])?;
-        if unit == Unit::Credits {
-            most = most.max(more);
-        }
     }
-    Ok(most)
+    Ok(())
 }
 
 /// The generation has ended and cost so much (nothing: its holds are released). Once; a second time finds no holds.
@@ -108,6 +112,11 @@ pub(super) fn read(db: &Connection, budget: &BudgetId, start_ms: i64) -> Result<
         .prepare_cached("SELECT since FROM budgets WHERE number = ?1")?
         .query_row([number], |row| row.get(0))?;
     Ok(BudgetStanding { used, held, since_ms: Some(since) })
+}
+
+/// What a generation holds of each budget, in millionths of the budget's unit.
+pub(super) fn held(db: &Connection, generation: &str) -> Result<Vec<(Unit, u64)>> {
+    Ok(holds(db, generation)?.into_iter().map(|(_, unit, _, amount)| (unit, amount)).collect())
 }
 
 fn holds(db: &Connection, generation: &str) -> Result<Vec<(i64, Unit, i64, u64)>> {

@@ -1,23 +1,31 @@
-//! The journal of `state.store: memory`: nothing outlives the process, so nothing is written down.
+//! The journal of `state.store: memory`: nothing outlives the process, so no generation is written down.
 //!
-//! What a running process needs of its generations, `generation` has itself. Only the latest tasks are kept, by name:
-//! upstream's list of tasks is compared with them.
+//! What a running process needs of its generations, `generation` has itself. The latest tasks are kept by name, since
+//! upstream's list of tasks is compared with them; budgets are in a database in memory (`ledger`).
+
+mod ledger;
 
 use std::collections::{HashSet, VecDeque};
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::{Engine, EngineLedger};
 use crate::evolink::{FileId, TaskId};
 use crate::generation::journal::{
     Admission, Intent, Journal, JournalFuture, Note, Page, Past, PastAt, Unfinished, Wanted,
 };
+use crate::quota::Exceeded;
+use ledger::MemoryLedger;
 
 /// Tasks kept; a list of upstream's reaches back some minutes.
 const TASKS_MAX: usize = 20_000;
 
-/// A journal that forgets. Everything it is told succeeds.
-#[derive(Debug, Default)]
-pub struct MemoryJournal(Mutex<Latest>);
+/// A journal that forgets. Everything it is told succeeds, but what a budget has no room for.
+#[derive(Debug)]
+pub struct MemoryJournal {
+    latest: Mutex<Latest>,
+    ledger: MemoryLedger,
+}
 
 #[derive(Debug, Default)]
 struct Latest {
@@ -27,8 +35,18 @@ struct Latest {
 }
 
 impl MemoryJournal {
+    /// `engine`: where budgets are kept.
+    pub fn new(engine: Engine) -> Self {
+        Self { latest: Mutex::default(), ledger: MemoryLedger::new(engine) }
+    }
+
+    /// For those who ask for budgets and for what was used.
+    pub fn ledger(&self) -> EngineLedger {
+        self.ledger.reader()
+    }
+
     fn latest(&self) -> MutexGuard<'_, Latest> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -51,8 +69,11 @@ fn done<T: Send + 'static>(answer: T) -> JournalFuture<'static, T> {
 }
 
 impl Journal for MemoryJournal {
-    fn admit(&self, _: Admission, _: Vec<Intent>) -> JournalFuture<'_, ()> {
-        done(())
+    fn admit(&self, admission: Admission, _: Vec<Intent>) -> JournalFuture<'_, Vec<Exceeded>> {
+        if admission.demands.is_empty() {
+            return done(Vec::new());
+        }
+        Box::pin(async move { Ok(self.ledger.hold(admission).await?) })
     }
 
     fn begin(&self, _: Intent) -> JournalFuture<'_, ()> {
@@ -60,13 +81,16 @@ impl Journal for MemoryJournal {
     }
 
     fn note(&self, notes: Arc<[Note]>) -> JournalFuture<'_, ()> {
-        let mut latest = self.latest();
         for note in notes.iter() {
             if let Note::Task { task, .. } = note {
-                latest.add(task);
+                self.latest().add(task);
             }
         }
-        done(())
+        let held = self.ledger.note(&notes);
+        if held.is_empty() {
+            return done(());
+        }
+        Box::pin(async move { Ok(self.ledger.settle(held).await?) })
     }
 
     fn unfinished(&self, _: i64, _: usize) -> JournalFuture<'_, Page<Unfinished, i64>> {
@@ -91,8 +115,11 @@ impl Journal for MemoryJournal {
         done(tasks)
     }
 
-    fn sweep(&self, _: i64, _: i64, _: usize) -> JournalFuture<'_, usize> {
-        done(0)
+    fn sweep(&self, _: i64, now_ms: i64, limit: usize) -> JournalFuture<'_, usize> {
+        Box::pin(async move {
+            self.ledger.sweep(now_ms, limit).await?;
+            Ok(0)
+        })
     }
 }
 
@@ -104,7 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_latest_tasks_are_known_and_older_ones_forgotten() {
-        let journal = MemoryJournal::default();
+        let journal = MemoryJournal::new(Engine::in_memory().unwrap());
         let task = |number: usize| TaskId::new(format!("task-unified-{number}"));
         let generation = GenerationId::kept("gen_1".into());
         let note = |number| Note::Task {

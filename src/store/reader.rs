@@ -10,7 +10,9 @@ use tokio::sync::Semaphore;
 
 use super::{Engine, StoreError, ledger, usage};
 use crate::money::Credits;
-use crate::quota::{BudgetId, BudgetStanding, Ledger, LedgerError, LedgerFuture, UsageLine, UsageQuery};
+use crate::quota::{
+    BudgetId, BudgetStanding, Figures, Ledger, LedgerError, LedgerFuture, UsageLine, UsageQuery, UsageRow,
+};
 
 /// Readings in the queue at once; further ones wait in front of it.
 const READINGS_MAX: usize = 32;
@@ -20,11 +22,39 @@ const READINGS_MAX: usize = 32;
 pub struct EngineLedger {
     engine: Engine,
     readings: Arc<Semaphore>,
+    /// Figures that are written when they are asked for.
+    unwritten: Option<Arc<Unwritten>>,
+}
+
+/// Daily figures that are kept beside the database until they are asked for.
+#[derive(Debug, Default)]
+pub(super) struct Unwritten(Figures);
+
+impl Unwritten {
+    pub(super) fn add(&self, row: UsageRow) {
+        // The sweep writes them each minute; the teams, keys and models of one minute are few.
+        let _full = self.0.add(row);
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.take().is_empty()
+    }
+
+    /// In a transaction of the caller's.
+    pub(super) fn write(&self, db: &Connection) -> Result<(), StoreError> {
+        self.0.take().iter().try_for_each(|row| usage::add(db, row))
+    }
 }
 
 impl EngineLedger {
     pub fn new(engine: Engine) -> Self {
-        Self { engine, readings: Arc::new(Semaphore::new(READINGS_MAX)) }
+        Self { engine, readings: Arc::new(Semaphore::new(READINGS_MAX)), unwritten: None }
+    }
+
+    /// With figures that are written first when usage is asked for.
+    pub(super) fn with(self, unwritten: Arc<Unwritten>) -> Self {
+        Self { unwritten: Some(unwritten), ..self }
     }
 
     fn run<T, F>(&self, work: F) -> LedgerFuture<'_, T>
@@ -32,11 +62,13 @@ impl EngineLedger {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        let unwritten = self.unwritten.clone();
         Box::pin(async move {
             let place = Arc::clone(&self.readings).acquire_owned().await;
             let place = place.map_err(|closed| LedgerError(closed.to_string()))?;
             let work = move |db: &Connection| {
                 let _until_read = place;
+                unwritten.map_or(Ok(()), |unwritten| unwritten.write(db))?;
                 work(db)
             };
             self.engine.write(work).await.map_err(|error| LedgerError(error.to_string()))

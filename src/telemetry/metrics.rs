@@ -119,7 +119,13 @@ impl Metrics {
         self.budgets.replace(all, &self.teams, &self.families);
     }
 
-    /// Upstream reserved so much more than was held.
+    /// A request was admitted that a shadow budget would have refused.
+    pub fn quota_shadow(&self, team: &str, limit: &'static str) {
+        let labels = [self.teams.fold(team), limit, "shadow"];
+        self.families.quota_rejections_total.with_label_values(&labels).inc();
+    }
+
+    /// Upstream reserved or charged so much more than was held.
     pub fn quota_overshoot(&self, credits: Credits) {
         self.families.quota_overshoot_credits_total.inc_by(credits.decimal());
     }

@@ -5,24 +5,26 @@
 //! the next. The seed is printed by what fails; chance of the house's own (pauses, keys) is not under it.
 
 mod books;
+mod client;
+mod fused;
 mod world;
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicI64;
 
-use bytes::Bytes;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::super::journal::{Admission, Intent, JournalFuture, Page, Past, PastAt, Unfinished};
 use super::super::*;
-use super::fake::{house_with, options, plan, soon, wish};
-use crate::evolink::{FileId, TaskId};
-use crate::fault::FaultKind;
+use super::fake::{house_with, options};
+use crate::quota::{Account, Book, Budget, Limits, Period, Unit};
 use crate::store::{Engine, EngineJournal};
+use client::Client;
+use fused::Fused;
 use world::World;
 
 /// Crashes of one run, before the last house brings everything to its end.
@@ -34,184 +36,28 @@ const LIFE_MAX: Duration = Duration::from_secs(45);
 const SET_BACK_MS: i64 = 450_000;
 /// The last life's longest time: what has no answer by then never gets one.
 const LAST_LIFE_MAX: Duration = Duration::from_mins(30);
+/// The budget of a minute: less than all wish for at once.
+const MINUTE_IMAGES: u64 = 40;
 /// Longest time for which a life's disk is full.
 const FULL_MAX: Duration = Duration::from_secs(10);
 
-/// A journal that stops answering after so many calls: before the call has an effect, or after. For a while its disk is
-/// full.
-struct Fused {
-    inner: EngineJournal,
-    left: AtomicI64,
-    crash: Notify,
-    full: std::ops::Range<Instant>,
-}
-
-impl Fused {
-    /// A call that writes.
-    fn keep<'a, T: Send + 'a>(&'a self, call: JournalFuture<'a, T>) -> JournalFuture<'a, T> {
-        if self.full.contains(&Instant::now()) {
-            return Box::pin(async { Err(JournalError::Failing("the disk is full".into())) });
-        }
-        self.run(call)
-    }
-
-    fn run<'a, T: Send + 'a>(&'a self, call: JournalFuture<'a, T>) -> JournalFuture<'a, T> {
-        Box::pin(async move {
-            let left = self.left.fetch_sub(1, Ordering::Relaxed);
-            if left <= 0 {
-                self.crash.notify_one();
-                std::future::pending::<()>().await;
-            }
-            let answer = call.await;
-            if left == 1 {
-                self.crash.notify_one();
-                std::future::pending::<()>().await;
-            }
-            answer
-        })
-    }
-}
-
-impl Journal for Fused {
-    fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, ()> {
-        self.keep(self.inner.admit(admission, intents))
-    }
-
-    fn begin(&self, intent: Intent) -> JournalFuture<'_, ()> {
-        self.keep(self.inner.begin(intent))
-    }
-
-    fn note(&self, notes: Arc<[Note]>) -> JournalFuture<'_, ()> {
-        self.keep(self.inner.note(notes))
-    }
-
-    fn unfinished(&self, after: i64, limit: usize) -> JournalFuture<'_, Page<Unfinished, i64>> {
-        self.run(self.inner.unfinished(after, limit))
-    }
-
-    fn ended(
-        &self,
-        since: i64,
-        before: Option<PastAt>,
-        limit: usize,
-    ) -> JournalFuture<'_, Page<Past, PastAt>> {
-        self.run(self.inner.ended(since, before, limit))
-    }
-
-    fn recall(&self, wanted: Wanted, since: i64) -> JournalFuture<'_, Vec<Past>> {
-        self.run(self.inner.recall(wanted, since))
-    }
-
-    fn idle_files(&self, limit: usize) -> JournalFuture<'_, Vec<FileId>> {
-        self.run(self.inner.idle_files(limit))
-    }
-
-    fn on_record(&self, tasks: Vec<TaskId>) -> JournalFuture<'_, Vec<TaskId>> {
-        self.run(self.inner.on_record(tasks))
-    }
-
-    fn sweep(&self, before: i64, now: i64, limit: usize) -> JournalFuture<'_, usize> {
-        self.keep(self.inner.sweep(before, now, limit))
-    }
-}
-
-/// One wish: asked again, as an SDK does, until there is an answer.
-struct Client {
-    plan: Arc<Plan>,
-    /// With a key of its own, or as an SDK repeats without one.
-    reuse: Reuse,
-    /// The id it was told, or would have been: a crash between the promise and its telling leaves a client that knows
-    /// nothing of it, which nobody can help.
-    promised: Mutex<Option<String>>,
-    told: AtomicBool,
-    /// How often it joined what was there already.
-    joined: AtomicUsize,
-    /// The pictures, or the final failure.
-    answer: Mutex<Option<Result<Vec<Bytes>, Fault>>>,
-}
-
-impl Client {
-    fn new(number: u64, random: &mut StdRng) -> Arc<Self> {
-        let plan = plan(&format!("wish {number}"), random.random_range(1..=3), &[]);
-        let idempotency_key = random.random_bool(0.3).then(|| IdempotencyKey::kept(&format!("key {number}")));
-        let sharing = if random.random_bool(0.5) { Sharing::Own } else { Sharing::default() };
-        let reuse = Reuse { sharing, only_if_cached: false, automatic_retry: true, idempotency_key };
-        let (promised, answer) = (Mutex::default(), Mutex::default());
-        let (told, joined) = (AtomicBool::new(false), AtomicUsize::new(0));
-        Arc::new(Self { plan, reuse, promised, told, joined, answer })
-    }
-
-    /// A failure, or some pictures of several, is not for ever: it may have been told while the disk was full and lost
-    /// with its house, and the next one goes on. So it is asked again there.
-    fn is_answered(&self, in_this_life: bool) -> bool {
-        match &*self.answer.lock().unwrap() {
-            None => false,
-            Some(Ok(pictures)) => in_this_life || pictures.len() == usize::from(self.plan.count),
-            Some(Err(_)) => in_this_life,
-        }
-    }
-
-    async fn ask(self: Arc<Self>, generations: Generations, start: Duration, promise: bool) {
-        tokio::time::sleep(start).await;
-        self.answer.lock().unwrap().take();
-        while !self.is_answered(true) {
-            let id = self.promised.lock().unwrap().clone();
-            let found = id.and_then(|id| generations.find("design", &id));
-            let waiter = if let Some(found) = found {
-                found
-            } else {
-                assert!(!self.told.load(Ordering::Relaxed), "a promise is kept");
-                let begun = generations.begin(wish(&self.plan, self.reuse.clone()));
-                let Ok(waiter) = begun.await else {
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                    continue;
-                };
-                self.joined.fetch_add(usize::from(waiter.joined()), Ordering::Relaxed);
-                if promise {
-                    self.take_promise(waiter).await;
-                    continue;
-                }
-                waiter
-            };
-            self.wait(waiter).await;
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-    }
-
-    async fn take_promise(&self, waiter: Waiter) {
-        *self.promised.lock().unwrap() = Some(waiter.generation().id().to_string());
-        if waiter.promise(()).await.is_ok() {
-            self.told.store(true, Ordering::Relaxed);
-        } else {
-            *self.promised.lock().unwrap() = None;
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-    }
-
-    async fn wait(&self, mut waiter: Waiter) {
-        let answer = match waiter.finished(soon()).await {
-            Ok(finished) => match self.pictures(&waiter, &finished).await {
-                Some(pictures) => Ok(pictures),
-                None => return,
-            },
-            Err(fault) if fault.kind() == FaultKind::OutcomeUnknown => return,
-            // Who was told no id sends the request again.
-            Err(fault) if fault.should_retry() && !self.told.load(Ordering::Relaxed) => {
-                *self.promised.lock().unwrap() = None;
-                return;
-            }
-            Err(fault) => Err(fault),
-        };
-        *self.answer.lock().unwrap() = Some(answer);
-        waiter.answered();
-    }
-
-    /// Of all images that were made, or none: what could not be fetched is asked for again.
-    async fn pictures(&self, waiter: &Waiter, finished: &Finished) -> Option<Vec<Bytes>> {
-        let delivered = waiter.pictures(finished).await.ok()?;
-        let made = finished.images.iter().zip(&delivered.images).filter(|(made, _)| made.is_ok());
-        made.map(|(_, picture)| picture.as_ref().ok().map(|picture| picture.bytes().clone())).collect()
-    }
+/// Budgets that are never spent, but for that of a minute: who is refused by it asks again.
+fn limits() -> [(Limits, u32); 2] {
+    let budget = |unit, period, amount: u64, enforced| {
+        let (zone, amount) = (TimeZone::UTC, amount * 1_000_000);
+        Budget { unit, period, zone, enforced, amount }
+    };
+    let team: Arc<str> = "design".into();
+    let key = Account::Key { team: Arc::clone(&team), name: "ci".into() };
+    let of_team = vec![
+        budget(Unit::Images, Period::Minute, MINUTE_IMAGES, true),
+        budget(Unit::Images, Period::Total, 100_000, true),
+        budget(Unit::Credits, Period::Total, 100_000, true),
+        budget(Unit::Usd, Period::Total, 1, false),
+    ];
+    let of_key = vec![budget(Unit::Credits, Period::Day, 100_000, true)];
+    let of_team = Limits { budgets: of_team, ..Limits::none(Account::Team(team)) };
+    [(of_team, 1), (Limits { budgets: of_key, ..Limits::none(key) }, 1)]
 }
 
 /// By how much the wall clock is behind in this life; in every third run it is set back at each start.
@@ -243,14 +89,17 @@ fn live(
         let metrics = Arc::new(Metrics::new());
         let options = Options { task_timeout: Duration::from_mins(15), ..options() };
         let fetcher = Fetcher::of(world.clone());
-        let (generations, _loops) = house_with(fetcher, journal.clone(), upstream, options, &metrics, clock);
+        let quota = Arc::new(Quota::new(Book::new(limits()), 68_000_000));
+        let keeping = Keeping { quota: Arc::clone(&quota), ..journal.clone().into() };
+        let (generations, _loops) = house_with(fetcher, keeping, upstream, options, &metrics, clock);
         let everyone = async {
             generations.recover().await.unwrap();
             let mut asking = JoinSet::new();
             for client in clients.iter().filter(|client| !client.is_answered(false)) {
                 let start = random.random_range(Duration::ZERO..Duration::from_secs(20));
                 let promise = random.random_bool(0.2);
-                asking.spawn(Arc::clone(client).ask(generations.clone(), start, promise));
+                let (generations, quota) = (generations.clone(), Arc::clone(&quota));
+                asking.spawn(Arc::clone(client).ask(generations, quota, start, promise));
             }
             while let Some(asked) = asking.join_next().await {
                 asked.unwrap();
@@ -284,6 +133,8 @@ fn crash_and_recover(seed: u64, wishes: u64, lives: u32) {
         let time = random.random_range(Duration::from_millis(1)..LIFE_MAX);
         let writes = random.random_range(1..wishes.cast_signed() * 8);
         live(&world, &engine, &clients, Some((time, writes)), seed + u64::from(life));
+        let violations = books::in_between(&world, &engine);
+        assert!(violations.is_empty(), "{REPLAY}={seed}, after life {life}: {violations:#?}");
     }
     let metrics = live(&world, &engine, &clients, None, seed + u64::from(lives));
     let counted = (lives == 0).then_some(&*metrics);
@@ -338,6 +189,8 @@ fn a_crash_at_any_write_buys_nothing_twice_and_loses_nothing() {
             let engine = Engine::in_memory().unwrap();
             let clients = vec![Client::new(seed, &mut StdRng::seed_from_u64(seed))];
             live(&world, &engine, &clients, Some((Duration::from_hours(1), write)), seed);
+            let violations = books::in_between(&world, &engine);
+            assert!(violations.is_empty(), "seed {seed}, after write {write}: {violations:#?}");
             live(&world, &engine, &clients, None, seed + 1);
             let violations = books::violations(&clients, &world, &engine, None);
             assert!(violations.is_empty(), "seed {seed}, write {write}: {violations:#?}");

@@ -15,6 +15,7 @@ use crate::evolink::{CallError, CallFuture, Credit, FileId, ListedTask, Task, Ta
 use crate::evolink::{TaskStatus, TaskUsage, Upload, UploadedFile, UpstreamKey};
 use crate::image::{ContentHash, Fingerprint, Format, ImageRequest, InputPicture, Pixels, Reference};
 use crate::media::{FetchOptions, InputFile};
+use crate::money::Credits;
 use crate::quota::{Settlement, Spent, UsageRow, Used};
 use crate::store::{Engine, EngineJournal};
 
@@ -59,6 +60,9 @@ pub(in crate::generation) struct Script {
     pub made: Vec<(TaskId, Instant)>,
     /// Creates are answered with 503 before then.
     pub down_until: Option<Instant>,
+    /// What the next tasks reserve and charge, in credits; then upstream does not tell.
+    pub prices: VecDeque<(u64, u64)>,
+    priced: HashMap<TaskId, (u64, u64)>,
     failed: HashMap<TaskId, &'static str>,
     ends: HashMap<TaskId, (Instant, TaskStatus)>,
 }
@@ -93,9 +97,16 @@ impl Fake {
                 message: "it broke".to_owned(),
             }),
             estimated: None,
-            usage: TaskUsage::default(),
+            usage: script.priced.get(id).map_or_else(TaskUsage::default, |(reserved, charged)| TaskUsage {
+                reserved: Some(credits(*reserved)),
+                used: completed.then(|| credits(*charged)),
+            }),
         })
     }
+}
+
+pub(in crate::generation) fn credits(whole: u64) -> Credits {
+    Credits::from_micro(whole * 1_000_000)
 }
 
 /// The second of Unix time at which a list begins.
@@ -125,6 +136,7 @@ impl Upstream for Fake {
                 let failure = script.failures.pop_front();
                 let fate = if failure.is_some() { TaskStatus::Failed } else { TaskStatus::Completed };
                 failure.and_then(|code| script.failed.insert(id.clone(), code));
+                script.prices.pop_front().and_then(|price| script.priced.insert(id.clone(), price));
                 script.made.push((id.clone(), Instant::now()));
                 script.ends.insert(id.clone(), (Instant::now() + takes, fate));
                 if script.unheard > 0 {
@@ -238,10 +250,10 @@ pub(in crate::generation) fn house_on(
     house_with(fetcher, journal, upstream, options, metrics, clock)
 }
 
-/// One that fetches its pictures so.
+/// One that fetches its pictures so, and keeps what it knows so.
 pub(in crate::generation) fn house_with(
     fetcher: Fetcher,
-    journal: Arc<dyn Journal>,
+    keeping: impl Into<Keeping>,
     upstream: Arc<dyn Upstream>,
     options: Options,
     metrics: &Arc<Metrics>,
@@ -256,8 +268,9 @@ pub(in crate::generation) fn house_with(
     let (watcher, loops) = Watcher::new(Arc::clone(&upstream), watching, Arc::clone(metrics));
     let mut owner = JoinSet::new();
     owner.spawn(loops);
+    let keeping: Keeping = keeping.into();
     let (generations, bookkeeping) =
-        Generations::new(upstream, fetcher, watcher, journal, options, Arc::clone(metrics), clock);
+        Generations::new(upstream, fetcher, watcher, keeping, options, Arc::clone(metrics), clock);
     owner.spawn(bookkeeping);
     (generations, owner)
 }

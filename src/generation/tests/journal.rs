@@ -7,13 +7,15 @@ use super::super::*;
 use super::fake::{Fake, after, house_on, options, own, picture, plan, soon};
 use crate::evolink::{FileId, TaskId};
 use crate::fault::FaultKind;
-use crate::store::{Engine, EngineJournal};
+use crate::quota::{Exceeded, Ledger};
+use crate::store::{Engine, EngineJournal, EngineLedger};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A journal that can be made to fail, and counts.
 pub(super) struct Fickle {
     inner: EngineJournal,
+    engine: Engine,
     pub admissions_fail: AtomicBool,
     pub intents_fail: AtomicBool,
     pub notes_fail: AtomicBool,
@@ -23,12 +25,19 @@ pub(super) struct Fickle {
 }
 
 impl Fickle {
-    fn new() -> Arc<Self> {
-        let inner = EngineJournal::new(Engine::in_memory().unwrap());
+    pub(super) fn new() -> Arc<Self> {
+        let engine = Engine::in_memory().unwrap();
+        let inner = EngineJournal::new(engine.clone());
         let no = || AtomicBool::new(false);
         let (intents, admissions_take) = (AtomicUsize::new(0), AtomicU64::new(0));
         let (admissions_fail, intents_fail, notes_fail) = (no(), no(), no());
-        Arc::new(Self { inner, admissions_fail, intents_fail, notes_fail, intents, admissions_take })
+        Arc::new(Self { inner, engine, admissions_fail, intents_fail, notes_fail, intents, admissions_take })
+    }
+}
+
+impl Fickle {
+    pub(super) fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::new(EngineLedger::new(self.engine.clone()))
     }
 }
 
@@ -37,7 +46,7 @@ fn full<'a, T>() -> JournalFuture<'a, T> {
 }
 
 impl Journal for Fickle {
-    fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, ()> {
+    fn admit(&self, admission: Admission, intents: Vec<Intent>) -> JournalFuture<'_, Vec<Exceeded>> {
         if self.admissions_fail.load(Ordering::Relaxed) {
             return full();
         }

@@ -9,7 +9,7 @@ use crate::generation::journal::{Admission, Page, Past, PastAt, StoredPurchase, 
 use crate::generation::{GenerationId, IdempotencyKey, Owner};
 use crate::image::{ContentHash, Fingerprint, Format, Pixels};
 use crate::media::StoredPicture;
-use crate::store::StoreError;
+use crate::store::{StoreError, ledger};
 
 pub(super) fn unfinished(
     db: &Connection,
@@ -29,12 +29,12 @@ pub(super) fn unfinished(
     for (_, head, withdrawn) in rows {
         let (purchases, uploads) = (purchases(db, &head.id)?, uploads(db, &head.id)?);
         let (pictures, keys) = (pictures(db, &head.id)?, keys(db, &head.id)?);
-        let promised = head.promised;
+        let (promised, holds) = (head.promised, ledger::held(db, head.id.as_str())?);
         let record =
             kept(&head.id.clone(), head.into_admission().and_then(|admission| Ok((admission, purchases?))));
         if let Some((mut admission, purchases)) = record {
             admission.idempotency_key = keys.into_iter().next();
-            records.push(Unfinished { admission, promised, withdrawn, purchases, uploads, pictures });
+            records.push(Unfinished { admission, promised, withdrawn, holds, purchases, uploads, pictures });
         }
     }
     Ok(Page { records, next })

@@ -16,6 +16,7 @@ use crate::evolink::{
     UploadedFile, Upstream, UpstreamKey,
 };
 use crate::media::{FetchError, MediaHost, Picture};
+use crate::money::Credits;
 
 const START_MS: i64 = 1_800_000_000_000;
 /// How long a create may be repeated: `evolink.idempotency_window`.
@@ -52,6 +53,8 @@ struct Entry {
     prompt: String,
     ends_ms: i64,
     completes: bool,
+    reserved: Credits,
+    charged: Credits,
 }
 
 enum Luck {
@@ -93,6 +96,15 @@ impl World {
         let books = self.ledger();
         let paid = books.tasks.iter().filter(|(_, task)| task.completes && task.prompt == prompt);
         paid.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Pictures that were made, and what was charged for them.
+    pub(super) fn charged(&self) -> (u64, Credits) {
+        let books = self.ledger();
+        let made = books.tasks.values().filter(|task| task.completes);
+        let (mut pictures, mut credits) = (0, Credits::ZERO);
+        made.for_each(|task| (pictures, credits) = (pictures + 1, credits + task.charged));
+        (pictures, credits)
     }
 
     /// Upstream failed all tasks of this wish, or made none.
@@ -140,7 +152,8 @@ impl Books {
         let ends_ms = now_ms + self.random.random_range(1_000..40_000);
         let completes = self.random.random_bool(0.92);
         let prompt = body_read["prompt"].as_str().unwrap().to_owned();
-        self.tasks.insert(id.clone(), Entry { prompt, ends_ms, completes });
+        let (reserved, charged) = price(self.tasks.len());
+        self.tasks.insert(id.clone(), Entry { prompt, ends_ms, completes, reserved, charged });
         let sent = Sent { body: body.clone(), at_ms: now_ms, task: id.clone() };
         self.keys.insert(key.as_str().to_owned(), sent);
         id
@@ -159,9 +172,17 @@ impl Books {
         };
         let made = status == TaskStatus::Completed;
         let links = made.then(|| link(id, self.now_ms())).into_iter().collect();
-        let (progress, estimated, usage) = (None, None, TaskUsage::default());
+        let usage = TaskUsage { reserved: Some(entry.reserved), used: made.then_some(entry.charged) };
+        let (progress, estimated) = (None, None);
         Ok(Task { id: id.clone(), status, progress, links, error, estimated, usage })
     }
+}
+
+/// What the task of this number reserves and charges: below and above the table's price, and told apart.
+fn price(number: usize) -> (Credits, Credits) {
+    let credits = |hundredths: usize| Credits::from_micro(u64::try_from(hundredths).unwrap() * 10_000);
+    let reserved = 100 + number * 7 % 400;
+    (credits(reserved), credits(reserved + number % 3 * 20 - 20))
 }
 
 /// The link that a look at `now_ms` gives.
