@@ -91,6 +91,8 @@ fn touched() -> Metrics {
     metrics.generation("team", "model", "low", "completed", 1.0);
     metrics.images("team", "model", 1, Credits::ZERO);
     metrics.joined();
+    metrics.quota_rejection("team", "requests_per_minute");
+    metrics.quota_overshoot(Credits::ZERO);
     metrics.upstream(Call::Create, CallStatus::Timeout, 1.0);
     metrics.noticed(1, 0.1);
     metrics.credits_remaining(Credits::ZERO);
