@@ -248,23 +248,22 @@ impl Generations {
     ) -> Result<Begun, Fault> {
         let mut registry = self.registry();
         let now = Instant::now();
-        if let Some(found) = registry.take(owner, reuse)? {
-            // A request is counted even where it costs nothing.
-            let refused = match self.0.quota.gate.enter(limits, 0, now) {
-                Ok(taken) => return Ok(Begun::Found(found, taken.into())),
-                Err(refused) => refused,
-            };
-            drop(registry);
-            // It will be back: nothing is cancelled for its leaving.
-            Waiter::new(Arc::clone(&self.0), found.generation, found.came).told();
-            return Err(self.0.limited(limits, *refused));
+        let gate = &self.0.quota.gate;
+        // A request is counted even where it costs nothing. Before it may name what it finds: one that is refused must
+        // leave no Idempotency-Key behind.
+        let taken = gate.enter(limits, 0, now).map_err(|refused| self.0.limited(limits, *refused))?;
+        let found = registry.take(owner, reuse);
+        if let Ok(Some(found)) = found {
+            return Ok(Begun::Found(found, taken.into()));
         }
+        gate.give_back(&taken, now);
+        found?;
         if reuse.only_if_cached {
             return Err(reuse::nothing_cached());
         }
         self.0.refuse_in_an_outage()?;
         let private = reuse.sharing == Sharing::Private;
-        let taken = self.0.quota.gate.enter(limits, plan.count.into(), now);
+        let taken = gate.enter(limits, plan.count.into(), now);
         let taken = taken.map_err(|refused| self.0.limited(limits, *refused))?;
         let per_usd = self.0.quota.micro_credits_per_usd();
         let booking = Booking::new(limits.clone(), price, per_usd).took(taken);
