@@ -20,7 +20,7 @@ pub use budget::{BudgetId, Demand, Exceeded, Passed, Settlement, Spent, Unit};
 pub use figures::Figures;
 pub use gate::{Gate, Limited, RateStanding, Standing, Taken};
 pub use ledger::{BudgetStanding, Ledger, LedgerError, LedgerFuture};
-pub use limits::{Account, Budget, CallerLimits, Limits};
+pub use limits::{Account, Budget, CallerLimits, Limits, limit_behind};
 pub use prices::Prices;
 pub use usage::{Dimension, USAGE_LINES_MAX, UsageLine, UsageQuery, UsageRow, Used};
 pub use window::{Period, Window};

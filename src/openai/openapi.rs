@@ -42,6 +42,16 @@ fn schema(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
+/// Headers of answers to image requests, where the caller has such limits.
+const OF_RATES: &[&str] = &[
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-limit-images",
+    "x-ratelimit-remaining-images",
+    "x-ratelimit-reset-images",
+];
+
 /// References to the document's headers of these names.
 fn headers(names: &[&str]) -> Value {
     let reference = |name: &&str| json!({"$ref": format!("#/components/headers/{name}")});

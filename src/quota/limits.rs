@@ -207,6 +207,16 @@ impl CallerLimits {
     }
 }
 
+/// The setting behind a 403 of [`CallerLimits::check`], as metrics name it; None of its other refusals.
+pub fn limit_behind(fault: &Fault) -> Option<&'static str> {
+    match (fault.kind(), fault.param()) {
+        (FaultKind::LimitExceeded, Some("n")) => Some("max_n"),
+        (FaultKind::LimitExceeded, Some("quality")) => Some("max_quality"),
+        (FaultKind::LimitExceeded, Some(_)) => Some("max_resolution"),
+        _ => None,
+    }
+}
+
 fn exceeded(param: &'static str, message: String) -> Fault {
     Fault::new(FaultKind::LimitExceeded, message).with_param(param)
 }

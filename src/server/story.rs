@@ -22,7 +22,7 @@ use crate::generation::{Owner, Wish};
 use crate::image::{Delivery, Fingerprint, ImageRequest, InputNames, Plan, Reference, TaskSpec};
 use crate::media::{Guard, InputFile};
 use crate::openai::{ImageParams, StreamKind};
-use crate::quota::CallerLimits;
+use crate::quota::{CallerLimits, limit_behind};
 
 /// Longest check of all links of a request; they are looked up side by side, each within 5 s.
 const LINKS_TIME_MAX: Duration = Duration::from_secs(6);
@@ -150,7 +150,11 @@ async fn begin(
     let Visit { gateway, trail, caller, .. } = visit;
     let cache = if plan.delivery == Delivery::Url { cache.of_links() } else { cache };
     let team = &caller.team().name;
-    let price = gateway.quota.check(&limits, &plan)?;
+    let price = gateway.quota.check(&limits, &plan).inspect_err(|fault| {
+        if let Some(limit) = limit_behind(fault) {
+            gateway.metrics.quota_rejection(team, limit);
+        }
+    })?;
     let place = gateway.waiting_room.enter(team)?;
     let owner = Owner {
         team: Arc::clone(team),

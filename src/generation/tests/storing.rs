@@ -137,9 +137,10 @@ async fn a_picture_gone_or_damaged_is_fetched_by_its_link_and_stored_again() {
         } else {
             std::fs::remove_file(&file).unwrap();
         }
-        assert_eq!(answer(bench.find(&id)).await, first);
         let whole = async {
+            // Asked again each time: a file that goes in the moment of its put is missed by the next look.
             while std::fs::read(&file).ok().as_deref() != Some(&*first[0]) {
+                assert_eq!(answer(bench.find(&id)).await, first);
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };

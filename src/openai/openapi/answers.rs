@@ -30,6 +30,12 @@ pub(super) fn headers() -> Value {
         "age": number("Seconds since the answer was made, when it was there already."),
         "server-timing": text("Where the time went, in milliseconds."),
         "preference-applied": text("What of `Prefer` was heeded."),
+        "x-ratelimit-limit-requests": number("Image requests a minute, of key or team, whichever has less left."),
+        "x-ratelimit-remaining-requests": number("How many of them are left."),
+        "x-ratelimit-reset-requests": text("Until all of them are there again, such as `20ms`, `1s` or `6m0s`."),
+        "x-ratelimit-limit-images": number("Images a minute, of key or team, whichever has less left."),
+        "x-ratelimit-remaining-images": number("How many of them are left."),
+        "x-ratelimit-reset-images": text("Until all of them are there again."),
         "location": {
             "description": "Where the generation answers.",
             "schema": {"type": "string", "pattern": "^/v1/images/generations/gen_"},

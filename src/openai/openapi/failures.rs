@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::{headers, schema};
+use super::{OF_RATES, headers, schema};
 use crate::fault::{Fault, FaultKind};
 
 /// Where a failure can be met.
@@ -40,6 +40,9 @@ const OF_REQUESTS: &[&str] = &[
     "request_too_large",
     "idempotency_conflict",
     "cache_miss",
+    "limit_exceeded",
+    "rate_limit_exceeded",
+    "insufficient_quota",
 ];
 /// Answers of the HTTP edge to what is no request at all: status and code.
 const UNREADABLE: &[(u16, &str)] =
@@ -93,10 +96,10 @@ pub(super) fn responses(met: Met) -> Map<String, Value> {
         group.codes.insert((*code).to_owned());
         group.types.insert("invalid_request_error");
     }
-    groups.into_iter().map(|(status, group)| (status.to_string(), response(&group))).collect()
+    groups.into_iter().map(|(status, group)| (status.to_string(), response(&group, met))).collect()
 }
 
-fn response(group: &Group) -> Value {
+fn response(group: &Group, met: Met) -> Value {
     let list = |codes: &BTreeSet<String>| codes.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let mut description = list(&group.codes);
     if group.open {
@@ -108,9 +111,12 @@ fn response(group: &Group) -> Value {
     }
     let code = if group.open { json!({"type": "string"}) } else { json!({"enum": group.codes}) };
     let narrowed = json!({"type": {"enum": group.types}, "code": code});
+    let rates = if met == Met::Image { OF_RATES } else { &[] };
+    let names = ["x-request-id", "x-should-retry", "retry-after"].iter().chain(rates);
+    let names: Vec<_> = names.copied().collect();
     json!({
         "description": description,
-        "headers": headers(&["x-request-id", "x-should-retry", "retry-after"]),
+        "headers": headers(&names),
         "content": {"application/json": {"schema": {
             "allOf": [schema("Error"), {"properties": {"error": {"properties": narrowed}}}],
         }}},

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::failures::{self, Met};
-use super::{headers, parameters, schema, with};
+use super::{OF_RATES, headers, parameters, schema, with};
 
 /// Headers of answers with pictures.
 const OF_PICTURES: &[&str] = &[
@@ -100,10 +100,11 @@ fn pictures(id: &str, summary: &str, parameters: &[Value], body: &Value, streams
     let content = json!({"application/json": {"schema": schema("ImagesResponse")}});
     let events = json!({"schema": schema("StreamEvent")});
     let content = if streams { with(content, "text/event-stream", &events) } else { content };
-    let done = json!({"description": "The pictures.", "headers": headers(OF_PICTURES), "content": content});
+    let names = [OF_PICTURES, OF_RATES].concat();
+    let done = json!({"description": "The pictures.", "headers": headers(&names), "content": content});
     let mut responses = failures::responses(Met::Image);
     responses.insert("200".to_owned(), done);
-    responses.insert("202".to_owned(), promised());
+    responses.insert("202".to_owned(), promised(OF_RATES));
     let parameters: Vec<_> = parameters.iter().cloned().chain(of_pictures()).collect();
     json!({
         "operationId": id,
@@ -114,7 +115,8 @@ fn pictures(id: &str, summary: &str, parameters: &[Value], body: &Value, streams
     })
 }
 
-fn promised() -> Value {
+/// `more`: headers besides those of all.
+fn promised(more: &[&str]) -> Value {
     let names = [
         "x-request-id",
         "x-gateway-generation-id",
@@ -125,7 +127,7 @@ fn promised() -> Value {
     ];
     json!({
         "description": "It is being made.",
-        "headers": headers(&names),
+        "headers": headers(&[&names, more].concat()),
         "content": {"application/json": {"schema": schema("Generation")}},
     })
 }
@@ -138,7 +140,7 @@ fn look() -> Value {
     });
     let mut responses = failures::responses(Met::Generation);
     responses.insert("200".to_owned(), done);
-    responses.insert("202".to_owned(), promised());
+    responses.insert("202".to_owned(), promised(&[]));
     let summary = "A generation by its id: where it stands, its pictures or its failure.";
     with(operation("getGeneration", summary, &responses), "parameters", &json!([prefer()]))
 }
