@@ -39,10 +39,14 @@ class Docker:
         self.program = program
 
     def build(self, tag: str, folder: Path, arguments: list[str]) -> None:
-        subprocess.run([self.program, "build", "--tag", tag, *arguments, str(folder)], check=True, timeout=BUILD_S)
+        # OCI's own format has no health check, and docker makes its own by itself.
+        form = ["--format=docker"] if self.program == "podman" else []
+        subprocess.run([self.program, "build", *form, "--tag", tag, *arguments, str(folder)], check=True, timeout=BUILD_S)
 
     def config(self, image: str) -> dict:
-        return json.loads(told(self.program, "image", "inspect", image))[0]["Config"]
+        told_of = json.loads(told(self.program, "image", "inspect", image))[0]
+        # podman tells the health check beside the configuration.
+        return {"Healthcheck": told_of.get("Healthcheck"), **told_of["Config"]}
 
     def files(self, image: str) -> dict[str, tarfile.TarInfo]:
         container = told(self.program, "create", image).strip()
