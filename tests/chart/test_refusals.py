@@ -73,6 +73,7 @@ IMPOSSIBLE = {
         {"persistence": {"enabled": False, "existingClaim": "c"}},
         "persistence.existingClaim is set, but persistence.enabled is false",
     ),
+    "a node port without a type that has one": ({"service": {"nodePort": 30080}}, "service.nodePort is set, but service.type"),
     "an ingress without host": ({"ingress": {"enabled": True}}, "ingress.enabled is true, but ingress.hosts is empty"),
     "an ingress that cuts waits": (
         {"ingress": {"enabled": True, "hosts": [{"host": "a.example"}], "timeoutSeconds": 60}},

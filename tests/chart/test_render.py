@@ -272,3 +272,9 @@ def test_the_notes_name_what_comes_next(value_set):
 def test_the_notes_warn(value_set, warning):
     assert warning in notes_of(value_set)
     assert warning not in notes_of("teams-values.yaml")
+
+
+def test_a_key_in_a_variable_is_a_team():
+    values = {"extraEnv": [{"name": "EVOLINK_GATEWAY_KEY", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]}
+    done = helm("helm4", "install", "gw", CHART, "--dry-run=client", values=values)
+    assert done.returncode == 0 and "no team is configured" not in done.stdout

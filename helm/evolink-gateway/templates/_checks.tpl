@@ -5,6 +5,7 @@
 {{- include "evolink-gateway.checkSecrets" . }}
 {{- include "evolink-gateway.checkTimes" . }}
 {{- include "evolink-gateway.checkPersistence" . }}
+{{- include "evolink-gateway.checkService" . }}
 {{- include "evolink-gateway.checkIngress" . }}
 {{- end }}
 
@@ -87,6 +88,14 @@
 {{- with .Values.persistence }}
 {{- if and .existingClaim (not .enabled) }}
 {{- fail "persistence.existingClaim is set, but persistence.enabled is false: enable it, or leave the claim out." }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "evolink-gateway.checkService" -}}
+{{- with .Values.service }}
+{{- if and .nodePort (eq .type "ClusterIP") }}
+{{- fail "service.nodePort is set, but service.type is ClusterIP, which has none: use NodePort or LoadBalancer, or leave the port out." }}
 {{- end }}
 {{- end }}
 {{- end }}
