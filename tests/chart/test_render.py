@@ -1,12 +1,13 @@
 """What the chart renders, for the defaults and for every value set of ci/, by both majors of Helm."""
 
 import re
+import tarfile
 
 import kubernetes_validate
 import pytest
 import yaml
 
-from chart import CHART, HELMS, KUBERNETES, ROOT, VALUE_SETS, check, helm, render, rendered_set
+from chart import CHART, HELMS, KUBERNETES, ROOT, VALUE_SETS, check, helm, render, rendered, rendered_set, run
 
 KINDS_WITHOUT_SCHEMA = {"HTTPRoute"}
 PORTS = {"http": 8080, "admin": 9090}
@@ -228,6 +229,20 @@ def test_the_claim_outlives_the_release_unless_it_is_told_not_to():
     assert "helm.sh/resource-policy" not in claim["metadata"]["annotations"]
     for value_set in ("aws-values.yaml", "ephemeral-values.yaml"):
         assert not rendered_set(value_set).all("PersistentVolumeClaim")
+
+
+@each_helm
+def test_its_package_is_complete_and_has_no_more(by, tmp_path):
+    done = run(HELMS[by], "package", CHART, "--destination", tmp_path)
+    assert done.returncode == 0, done.stderr
+    [package] = tmp_path.iterdir()
+    with tarfile.open(package) as archive:
+        names = {name.removeprefix("evolink-gateway/") for name in archive.getnames()}
+    top = {name for name in names if "/" not in name}
+    assert top == {"Chart.yaml", "README.md", "values.yaml", "values.schema.json", ".helmignore"}
+    assert {name.split("/")[0] for name in names - top} == {"templates"}
+    done = run(HELMS[by], "template", "gw", package)
+    assert done.returncode == 0 and rendered(done.stdout).objects == rendered_set(None, by).objects
 
 
 def test_a_digest_goes_before_the_tag():
