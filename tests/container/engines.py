@@ -91,13 +91,18 @@ class DockerRun:
         told(self.program, "rm", "--force", self.name)
 
 
-# The image's tree becomes the root, read-only, of a process without privileges. $1: the tree; $2: uid:gid; $3: how many
+# The image's tree becomes the root, read-only, of a process without privileges, with the devices that every OCI runtime
+# gives (a static program has its random numbers from /dev/urandom). $1: the tree; $2: uid:gid; $3: how many
 # mounts "SOURCE TARGET" follow; then the command.
 INTO_TREE = """
 set -eu
 tree=$1 user=$2 mounts=$3; shift 3
 mount --bind "$tree" "$tree"
 mount --rbind /proc "$tree/proc"
+mount -t tmpfs -o mode=755 tmpfs "$tree/dev"
+for device in null zero full random urandom tty; do
+    touch "$tree/dev/$device"; mount --bind "/dev/$device" "$tree/dev/$device"
+done
 while [ "$mounts" -gt 0 ]; do mount --bind "$1" "$tree$2"; shift 2; mounts=$((mounts - 1)); done
 mount -o remount,bind,ro "$tree"
 exec setpriv --no-new-privs chroot --userspec="$user" "$tree" "$@"
@@ -143,7 +148,8 @@ class BuildahRun:
                 place.mkdir(parents=True, exist_ok=True)
             else:
                 place.touch()
-        (self.tree / "proc").mkdir(exist_ok=True)
+        for folder in ("proc", "dev"):
+            (self.tree / folder).mkdir(exist_ok=True)
         self.output = tempfile.TemporaryFile("w+")
         self.child = self._run([*config["Entrypoint"], *arguments], self.output)
 
