@@ -3,10 +3,10 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-rust test-sdk lint fmt fmt-check bench deny ci
+.PHONY: help demo run test test-rust test-sdk test-chart test-container lint fmt fmt-check bench deny ci
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## a gateway and a simulated Evolink: no account, no network
 	$(CARGO) run --release --locked -- demo
@@ -14,7 +14,7 @@ demo: ## a gateway and a simulated Evolink: no account, no network
 run: ## the gateway itself (config/gateway.yaml, or built-in defaults)
 	$(CARGO) run --release --locked -- serve
 
-test: test-rust test-sdk ## all tests
+test: test-rust test-sdk test-chart ## all tests but test-container
 
 test-rust: ## unit and integration tests
 	$(CARGO) test --locked
@@ -23,6 +23,13 @@ test-rust: ## unit and integration tests
 test-sdk: ## OpenAI's SDKs and other clients against the binary; installs them
 	$(CARGO) build --locked --bins --tests
 	EVOLINK_GATEWAY_BIN="$(TARGET_DIR)/debug/evolink-gateway" tests/sdk/run
+
+test-chart: ## the Helm chart and the Dockerfile, without cluster and container engine; installs Helm and validators
+	$(CARGO) build --locked --bins --tests
+	EVOLINK_GATEWAY_BIN="$(TARGET_DIR)/debug/evolink-gateway" tests/chart/run
+
+test-container: ## build the image and run it on a read-only root (docker or buildah; takes a release build)
+	tests/container/run
 
 lint: ## clippy, warnings are errors
 	$(CARGO) clippy --locked --all-targets -- -D warnings
