@@ -26,7 +26,7 @@ pub(super) struct Shelf {
     all: HashMap<GenerationId, Kept>,
     named: HashMap<Name, GenerationId>,
     /// Those that ended, in the order of their ends.
-    finished: HashMap<Subject, Vec<(Instant, GenerationId)>>,
+    finished: HashMap<Subject, VecDeque<(Instant, GenerationId)>>,
     /// In the order in which they leave; some are taken back by now.
     ended: VecDeque<(Instant, GenerationId)>,
     ended_bytes: usize,
