@@ -248,24 +248,20 @@ impl Generations {
     ) -> Result<Begun, Fault> {
         let mut registry = self.registry();
         let now = Instant::now();
+        let gate = &self.0.quota.gate;
+        let limited = |refused: Box<_>| self.0.limited(limits, *refused);
+        // Before anything is found: a request that is refused takes nobody's place and names nothing.
+        gate.ask(limits, 0, now).map_err(limited)?;
         if let Some(found) = registry.take(owner, reuse)? {
             // A request is counted even where it costs nothing.
-            let refused = match self.0.quota.gate.enter(limits, 0, now) {
-                Ok(taken) => return Ok(Begun::Found(found, taken.into())),
-                Err(refused) => refused,
-            };
-            drop(registry);
-            // It will be back: nothing is cancelled for its leaving.
-            Waiter::new(Arc::clone(&self.0), found.generation, found.came).told();
-            return Err(self.0.limited(limits, *refused));
+            return Ok(Begun::Found(found, gate.take(limits, 0, now).into()));
         }
         if reuse.only_if_cached {
             return Err(reuse::nothing_cached());
         }
         self.0.refuse_in_an_outage()?;
         let private = reuse.sharing == Sharing::Private;
-        let taken = self.0.quota.gate.enter(limits, plan.count.into(), now);
-        let taken = taken.map_err(|refused| self.0.limited(limits, *refused))?;
+        let taken = gate.enter(limits, plan.count.into(), now).map_err(limited)?;
         let per_usd = self.0.quota.micro_credits_per_usd();
         let booking = Booking::new(limits.clone(), price, per_usd).took(taken);
         let generation = Generation::new(plan, owner.clone(), self.0.clock.unix_ms()).booked(booking);
