@@ -10,6 +10,7 @@ use super::fake::{Fake, LIST_EPOCH, MINUTE, after, house_on, options, own, plan,
 use super::recovery;
 use crate::evolink::{CallError, ListedTask, Refusal, TaskId};
 use crate::fault::FaultKind;
+use crate::image::Plan;
 use crate::store::{Engine, EngineJournal};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -23,7 +23,9 @@ async fn a_charge_beyond_the_hold_is_booked_and_counted_keeps_others_out_and_end
         held
     };
     let (answers, held) = tokio::join!(three, meanwhile);
-    answers.iter().for_each(|answer| drop(answer.picture()));
+    for answer in &answers {
+        answer.picture();
+    }
     let used = house.books().used(DESIGN, "credits").await;
     assert_eq!(used, micro(house.ledger().totals.credits_charged));
     assert!(used > ONE, "each costs twice what was reserved: {used}");

@@ -15,9 +15,9 @@ async fn comes_to(house: &Harness, images: u64) {
     let used = |unit| house.books().standing(DESIGN, unit).0;
     assert_eq!((used("images"), used("credits")), (images * ONE, charged), "{:?}", ledger.totals);
     // Each generation's dollars are rounded up to the millionth.
-    let (usd, at_least) = (used("usd"), charged.div_ceil(68));
+    let (dollars, at_least) = (used("usd"), charged.div_ceil(68));
     let generations = u64::try_from(ledger.tasks.len()).unwrap();
-    assert!((at_least..=at_least + generations).contains(&usd), "{usd} of {at_least}");
+    assert!((at_least..=at_least + generations).contains(&dollars), "{dollars} of {at_least}");
 }
 
 /// Rests with these budgets and settings, after `work`, with so many pictures used.

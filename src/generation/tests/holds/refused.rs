@@ -6,6 +6,7 @@ use super::super::journal::Fickle;
 use super::bench::{Bench, SECOND, Store, of_key, of_team, per_day};
 use crate::evolink::{CallError, Refusal};
 use crate::fault::FaultKind;
+use crate::image::Plan;
 use crate::quota::{Limits, Unit};
 
 fn rated(limits: Limits) -> Limits {
