@@ -109,6 +109,7 @@ async fn medley(seed: u64) {
     let house = setup(&json!({})).config(&settings).start().await;
     let mut statuses = join_all(wishes.iter().map(|wish| ask(&house, wish))).await;
     statuses.sort_unstable();
+    println!("{statuses:?}");
     assert!(statuses.contains(&Some(429)), "seed {seed}: no budget was spent");
     let idle = house
         .until_metrics("its end", |metrics| {

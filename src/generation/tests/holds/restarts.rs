@@ -147,7 +147,7 @@ fn a_task_whose_create_was_given_up_before_a_restart_is_not_taken_for_that_of_an
         bench.fake.script().create_errors = [CallError::Timeout].into();
         let bear = bench.begin(&plan("a bear", 1, &[])).await.unwrap();
         id = bear.generation().id().to_string();
-        after(options().replay - 20 * SECOND).await;
+        after(options().replay.saturating_sub(20 * SECOND)).await;
         assert_eq!(bench.stands(&team(), 0).await, (0.0, 1.0), "the others are given up");
     });
     world.life([team()], async |bench| {
