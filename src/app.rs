@@ -214,8 +214,9 @@ impl Reloading {
             tracing::error!(%error, "the changed evolink.api_key cannot be used; the old configuration stays in force");
             format!("evolink.api_key: {error}")
         })?;
-        self.gateway.set_policy(policy);
+        // First: whoever the policy lets in has its limits already.
         self.gateway.set_limits(limits::book(&loaded.settings));
+        self.gateway.set_policy(policy);
         self.gateway.set_micro_credits_per_usd(loaded.settings.pricing.credits_per_usd.micros());
         let waiting = needs_restart(&self.settings, &loaded.settings);
         for path in &waiting {

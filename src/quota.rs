@@ -59,7 +59,8 @@ impl Quota {
 
     /// The limits that hold from now on, for what is running too.
     pub fn set_book(&self, book: Book) {
-        *self.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
+        let mut current = self.book.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(book.after(&current));
     }
 
     pub fn book(&self) -> Arc<Book> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -149,7 +150,8 @@ impl Booking {
         finished: &Finished,
     ) -> Settlement {
         let made = finished.images.iter().flatten();
-        made.clone().for_each(|image| house.quota.prices.settled(generation.plan(), image.credits));
+        let (prices, plan) = (&house.quota.prices, generation.plan());
+        made.clone().for_each(|image| prices.settled(plan, image.credits, Duration::ZERO));
         let credits = finished.credits();
         let images = made.fold(0_u64, |count, _| count + 1);
         Settlement {
@@ -159,7 +161,7 @@ impl Booking {
                 day: house.today(),
                 team: generation.owner().team.to_string(),
                 key: self.key_name().to_string(),
-                model: generation.plan().class.model.clone(),
+                model: plan.class.model.clone(),
                 used: Used { images, credits, ..Used::default() },
             },
         }

@@ -12,6 +12,8 @@ use crate::evolink::{CreateBody, ListedTask, TaskId};
 const MARGIN: Duration = Duration::from_secs(30);
 /// Tasks remembered here; older ones are in the journal.
 const TASKS_MAX: usize = 65_536;
+/// Purchases remembered that were given up in doubt.
+const GIVEN_UP_MAX: usize = 4_096;
 
 /// What is known of all purchases. Cheap to clone; clones are the same books.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +23,9 @@ pub(super) struct Claims(Arc<Mutex<Books>>);
 struct Books {
     /// Purchases that may have a task of which nobody knows.
     open: HashMap<PurchaseId, Wanted>,
+    /// Those of them that nobody goes on with. Their tasks are still nobody else's: another that is looked for a moment
+    /// longer may have been sent at the same time.
+    given_up: VecDeque<PurchaseId>,
     tasks: HashSet<TaskId>,
     oldest_first: VecDeque<TaskId>,
     /// What earlier processes left is not read to its end yet: there may be other open purchases.
@@ -67,6 +72,11 @@ impl Claims {
         self.books().open.insert(id, wanted);
     }
 
+    /// One that was given up in doubt: it stays open as long as there is room for it.
+    pub(super) fn give_up(&self, id: PurchaseId, wanted: Wanted) {
+        self.books().give_up(id, wanted);
+    }
+
     pub(super) fn set_reading(&self, reading: bool) {
         self.books().reading = reading;
     }
@@ -85,6 +95,16 @@ impl Books {
     fn settle(&mut self, purchase: &PurchaseId, task: &TaskId) {
         self.note(task);
         self.open.remove(purchase);
+    }
+
+    fn give_up(&mut self, purchase: PurchaseId, wanted: Wanted) {
+        // It looks for nothing any more, and prompts are long.
+        self.open.insert(purchase.clone(), Wanted { body: CreateBody::new(), ..wanted });
+        self.given_up.push_back(purchase);
+        while self.given_up.len() > GIVEN_UP_MAX {
+            let Some(oldest) = self.given_up.pop_front() else { break };
+            self.open.remove(&oldest);
+        }
     }
 
     fn candidates(&self, purchase: &PurchaseId, mut listed: Vec<ListedTask>) -> Vec<ListedTask> {
@@ -130,6 +150,14 @@ impl Claim {
         }
     }
 
+    /// Nobody looks for its task any more.
+    pub(super) fn give_up(&self) {
+        let mut books = self.claims.books();
+        if let Some(wanted) = books.open.remove(&self.id) {
+            books.give_up(self.id.clone(), wanted);
+        }
+    }
+
     pub(super) fn wanted(&self) -> Option<Wanted> {
         self.claims.books().open.get(&self.id).cloned()
     }
@@ -170,7 +198,10 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.claims.books().open.remove(&self.id);
+        let mut books = self.claims.books();
+        if !books.given_up.contains(&self.id) {
+            books.open.remove(&self.id);
+        }
     }
 }
 
@@ -229,6 +260,21 @@ mod tests {
         assert_eq!(fox.judge(vec![listed("a", 1)]), Finding::Unclear(ids(&["a"])));
         bear.settle(&TaskId::new("b"));
         assert_eq!(fox.judge(vec![listed("b", 2), listed("a", 1)]), Finding::Ours(TaskId::new("a")));
+    }
+
+    #[test]
+    fn the_task_of_one_that_was_given_up_is_nobody_elses() {
+        let claims = Claims::default();
+        let given_up = claim(&claims, "gen_1", 0, doubtful("fox", 0));
+        let bear = claim(&claims, "gen_2", 0, doubtful("bear", 20));
+        given_up.give_up();
+        drop(given_up);
+        assert_eq!(bear.judge(vec![listed("a", 1)]), Finding::Unclear(ids(&["a"])));
+        assert_eq!(bear.judge(vec![listed("b", 40)]), Finding::Ours(TaskId::new("b")));
+        for number in 0..=GIVEN_UP_MAX {
+            claim(&claims, &format!("gen_{number}"), 1, doubtful("fox", 0)).give_up();
+        }
+        assert_eq!(claims.books().open.len(), GIVEN_UP_MAX);
     }
 
     #[test]

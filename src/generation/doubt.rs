@@ -56,6 +56,7 @@ pub(super) async fn outlast(
         return found;
     }
     tracing::error!(%generation_id, image, key, model, sent, "a create in doubt is given up: Evolink may have charged for it");
+    purchase.claim.give_up();
     Err(unknown())
 }
 

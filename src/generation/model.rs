@@ -1,5 +1,7 @@
 //! A generation: what it is, where it stands, who waits for it.
 
+mod finished;
+
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,8 +22,8 @@ use super::reuse::IdempotencyKey;
 use crate::evolink::TaskId;
 use crate::fault::Fault;
 use crate::image::{Fingerprint, Plan};
-use crate::money::Credits;
 use crate::quota::Demand;
+pub use finished::{Finished, ImageResult, MadeImage, Timing};
 
 /// `gen_` and 32 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -61,53 +63,6 @@ pub struct Owner {
     /// The id of the caller's key.
     pub key: Arc<str>,
     pub fingerprint: Fingerprint,
-}
-
-/// One image: made and paid for, or failed.
-pub type ImageResult = Result<MadeImage, Fault>;
-
-/// An image that Evolink has made.
-#[derive(Debug, Clone)]
-pub struct MadeImage {
-    pub task: TaskId,
-    /// Evolink's link, good for 24 hours.
-    pub link: String,
-    /// What Evolink charged.
-    pub credits: Credits,
-}
-
-/// How long the steps of a generation took; of several images the longest.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Timing {
-    pub queue: Duration,
-    /// The upload of its pictures included.
-    pub create: Duration,
-    pub wait: Duration,
-}
-
-/// The end of a generation.
-#[derive(Debug)]
-pub struct Finished {
-    /// Unix time of the end, in seconds.
-    pub created: i64,
-    /// In the order of their index.
-    pub images: Vec<ImageResult>,
-    pub timing: Timing,
-}
-
-impl Finished {
-    /// What the made images cost together.
-    pub fn credits(&self) -> Credits {
-        self.images.iter().flatten().map(|image| image.credits).sum()
-    }
-
-    /// None made: the error of the first.
-    pub fn failure(&self) -> Option<&Fault> {
-        match self.images.first() {
-            Some(Err(fault)) if self.images.iter().all(Result::is_err) => Some(fault),
-            _ => None,
-        }
-    }
 }
 
 /// Where a generation stands, as its waiters need to know it.

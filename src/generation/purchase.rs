@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 use super::House;
 use super::claims::{Claim, Wanted};
 use super::journal::{Intent, JournalError, JournalFuture, Note, PurchaseId, StoredPurchase};
-use super::model::{Generation, ImageResult};
+use super::model::{Finished, Generation, ImageResult};
 use super::watch::Expected;
 use crate::evolink::{CallbackToken, CreateBody, Task, TaskId, UpstreamKey, with_callback, without_callback};
 use crate::fault::{Fault, FaultKind};
@@ -153,6 +153,21 @@ pub(super) fn leave_open(house: &House, generation: &Generation, stored: &Stored
     if stored.task.is_none() && stored.result.is_none() {
         let (id, wanted) = open(generation, stored);
         house.claims.leave_open(id, wanted);
+    }
+}
+
+/// Of one that ended in an earlier process, so long ago by the wall clock: the creates that were given up in doubt may
+/// have tasks in upstream's list. They were sent between its admission and `replay` before its end.
+pub(super) fn keep_given_up(house: &House, generation: &Generation, finished: &Finished, ended_ms: i64) {
+    let replay = i64::try_from(house.options.replay.as_millis()).unwrap_or(i64::MAX);
+    let begun_ms = generation.created_ms();
+    let sent_by_ms = ended_ms.saturating_sub(replay).max(begun_ms);
+    for (image, result) in (0_u8..).zip(&finished.images) {
+        if result.as_ref().is_err_and(|fault| fault.kind() == FaultKind::OutcomeUnknown) {
+            let id = PurchaseId { generation: generation.id().clone(), image, attempt: 0 };
+            let wanted = wanted(generation, begun_ms, &CreateBody::new());
+            house.claims.give_up(id, Wanted { unanswered_by_ms: Some(sent_by_ms), ..wanted });
+        }
     }
 }
 

@@ -9,12 +9,14 @@ use super::booking::Booking;
 use super::journal::{Admission, Journal, JournalError, Note, Past, Unfinished, Wanted};
 use super::model::{Finished, Generation, GenerationId, Phase, Timing};
 use super::one_image::Step;
-use super::purchase::{Left, in_patience, leave_open};
+use super::purchase::{Left, in_patience, keep_given_up, leave_open};
 use super::reuse::IdempotencyKey;
 use super::run::{self, Start};
 use crate::clock::Clock;
+use crate::image::Plan;
 use crate::media::StoredPicture;
-use crate::quota::Unit;
+use crate::money::Credits;
+use crate::quota::{Prices, Unit};
 
 /// Generations read at once; those under way carry the bodies of their creates.
 const PAGE: usize = 64;
@@ -77,13 +79,33 @@ pub(super) async fn recover(house: &Arc<House>) -> Result<(), JournalError> {
 
 /// The latest of those that still answer: whoever asks again within their time gets what was paid for.
 async fn restore_ended(house: &House) -> Result<usize, JournalError> {
+    let mut latest = Vec::new();
+    let count = read_ended(house, &mut latest).await?;
+    // They came latest first.
+    for (plan, credits, age) in latest.into_iter().rev() {
+        house.quota.prices.settled(&plan, credits, age);
+    }
+    Ok(count)
+}
+
+/// `latest`: what images were settled with that may still tell what the next ones cost, and how long ago.
+async fn read_ended(
+    house: &House,
+    latest: &mut Vec<(Arc<Plan>, Credits, Duration)>,
+) -> Result<usize, JournalError> {
     let since_ms = still_answering_since(house);
     let (mut before, mut count) = (None, 0);
     loop {
         let page = house.journal.ended(since_ms, before, PAGE).await?;
         for past in page.records {
-            let audience = Audience::restored(past.promised, true);
+            let (audience, ended_ms) = (Audience::restored(past.promised, true), past.ended_ms);
+            let plan = Arc::clone(&past.admission.plan);
             let Ended { generation, finished, age, names } = ended(house, past, audience);
+            keep_given_up(house, &generation, &finished, ended_ms);
+            if age <= Prices::RECENT {
+                let made = finished.images.iter().flatten();
+                latest.extend(made.map(|image| (Arc::clone(&plan), image.credits, age)));
+            }
             house.gallery.catch_up(&generation.pictures, &finished, age);
             let mut registry = house.registry.lock().unwrap_or_else(PoisonError::into_inner);
             if !registry.restore_ended(&generation, age, names) {

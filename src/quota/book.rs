@@ -1,6 +1,6 @@
 //! The limits of all keys and teams; a reload replaces it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::limits::{Account, CallerLimits, Limits};
@@ -13,6 +13,8 @@ type TeamEntry = (Arc<Limits>, u32);
 pub struct Book {
     teams: HashMap<Arc<str>, TeamEntry>,
     keys: HashMap<(Arc<str>, Arc<str>), Arc<Limits>>,
+    /// Teams that are there no longer: what they still have under way keeps to the limits they had.
+    former: HashSet<Arc<str>>,
 }
 
 impl Book {
@@ -30,6 +32,20 @@ impl Book {
             }
         }
         book
+    }
+
+    /// The book that follows `before`.
+    #[must_use]
+    pub fn after(mut self, before: &Self) -> Self {
+        for (team, entry) in &before.teams {
+            if !self.teams.contains_key(team) {
+                self.teams.insert(Arc::clone(team), entry.clone());
+                self.former.insert(Arc::clone(team));
+            }
+        }
+        let of_former = before.keys.iter().filter(|((team, _), _)| self.former.contains(team));
+        self.keys.extend(of_former.map(|(key, limits)| (key.clone(), Arc::clone(limits))));
+        self
     }
 
     /// What holds for a key; who is not in the book has no limits.
@@ -63,9 +79,10 @@ impl Book {
         }
     }
 
-    /// All teams, in no order.
+    /// All teams that there are, in no order.
     pub fn teams(&self) -> impl Iterator<Item = &Arc<Limits>> {
-        self.teams.values().map(|(limits, _)| limits)
+        let there = self.teams.iter().filter(|(team, _)| !self.former.contains(*team));
+        there.map(|(_, (limits, _))| limits)
     }
 }
 
@@ -96,5 +113,24 @@ mod tests {
         assert_eq!((book.weight(&team("design")), book.weight(&team("ops"))), (3, 1));
         assert_eq!(book.concurrent_images(&team("design")), Some(8));
         assert_eq!(book.concurrent_images(&team("ops")), None);
+    }
+
+    #[test]
+    fn a_team_that_is_gone_keeps_to_the_limits_it_had() {
+        let of = |name: &str, concurrent_images| {
+            let account = Account::Team(name.into());
+            (Limits { concurrent_images, ..Limits::none(account) }, 2)
+        };
+        let key = Account::Key { team: "design".into(), name: "ci".into() };
+        let of_key = Limits { max_n: Some(1), ..Limits::none(key) };
+        let before = Book::new([of("design", Some(3)), of("ops", Some(4)), (of_key, 1)]);
+        let book = Book::new([of("ops", None)]).after(&before);
+        let found = book.of(&"design".into(), "ci");
+        assert_eq!((found.team.concurrent_images, found.key.max_n, found.weight), (Some(3), Some(1), 2));
+        assert_eq!(book.concurrent_images(&Account::Team("ops".into())), None);
+        assert_eq!(book.teams().count(), 1, "it is not shown any more");
+        let back = Book::new([of("ops", None), of("design", None)]).after(&book);
+        assert_eq!(back.of(&"design".into(), "ci").team.concurrent_images, None);
+        assert_eq!((back.of(&"design".into(), "ci").key.max_n, back.teams().count()), (None, 2));
     }
 }

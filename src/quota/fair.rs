@@ -45,6 +45,12 @@ impl<K, T> Line<K, T> {
         self.keys.values().map(VecDeque::len).sum()
     }
 
+    /// Of each key no more than have `room`.
+    fn len_within(&self, room: impl Fn(&K) -> usize) -> usize {
+        let lens = self.keys.iter().map(|(key, waiting)| waiting.len().min(room(key)));
+        lens.fold(0, usize::saturating_add)
+    }
+
     fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
@@ -141,22 +147,31 @@ impl<K: Clone + Eq + Hash, T> FairQueue<K, T> {
         item
     }
 
-    /// How many turns come before its own, should nobody else come and each team that `counts` be let: 0 is next.
-    pub fn ahead(&self, team: &K, ticket: Ticket, counts: impl Fn(&K) -> bool) -> Option<usize> {
+    /// How many turns come before its own, should nobody else come and everybody be let: 0 is next.
+    pub fn ahead(&self, team: &K, ticket: Ticket) -> Option<usize> {
         let line = self.lines.get(team)?;
         let is_there = |waiting: &VecDeque<(Ticket, T)>| {
             waiting.binary_search_by_key(&ticket, |(ticket, _)| *ticket).is_ok()
         };
         line.keys.values().any(is_there).then_some(())?;
         let before = |waiting: &VecDeque<(Ticket, T)>| waiting.partition_point(|(other, _)| *other < ticket);
-        Some(self.turns_before(team, line.had, line.step(), line.keys.values().map(before).sum(), counts))
+        let own = line.keys.values().map(before).sum();
+        Some(self.turns_before(team, line.had, line.step(), own, |_, line| line.len()))
     }
 
-    /// How many would come before one that came now.
-    pub fn ahead_of_next(&self, team: &K, weight: u32, counts: impl Fn(&K) -> bool) -> usize {
+    /// How many of the own team would surely come before one of this key that came now: all of the key, and of each
+    /// other key as many as have `room`.
+    pub fn ahead_in_team(&self, team: &K, key: &K, room: impl Fn(&K) -> usize) -> usize {
+        let own = |other: &K| if other == key { usize::MAX } else { room(other) };
+        self.lines.get(team).map_or(0, |line| line.len_within(own))
+    }
+
+    /// How many of all teams surely would: of each team and key as many as have `room`.
+    pub fn ahead_of_next(&self, team: &K, key: &K, weight: u32, room: impl Fn(&K) -> usize) -> usize {
         let had = self.lines.get(team).map_or(self.now, |line| line.had.max(self.now));
         let step = (TURN / u64::from(weight.max(1))).max(1);
-        self.turns_before(team, had, step, self.of_team(team), counts)
+        let own = self.ahead_in_team(team, key, &room);
+        self.turns_before(team, had, step, own, |other, line| room(other).min(line.len_within(&room)))
     }
 
     /// Gives each team that is known the weight that holds from now on.
@@ -164,14 +179,21 @@ impl<K: Clone + Eq + Hash, T> FairQueue<K, T> {
         self.lines.iter_mut().for_each(|(team, line)| line.weight = weight(team));
     }
 
-    /// `own`: turns of the own team that come before.
-    fn turns_before(&self, team: &K, had: u64, step: u64, own: usize, counts: impl Fn(&K) -> bool) -> usize {
+    /// `own`: turns of the own team that come before. `most`: those that another team can have, whatever its share.
+    fn turns_before(
+        &self,
+        team: &K,
+        had: u64,
+        step: u64,
+        own: usize,
+        most: impl Fn(&K, &Line<K, T>) -> usize,
+    ) -> usize {
         // When the turn comes, the team will have had this much.
         let at = had.saturating_add(u64::try_from(own).unwrap_or(u64::MAX).saturating_mul(step));
-        let others = self.lines.iter().filter(|(other, _)| *other != team && counts(other));
-        let turns = others.map(|(_, other)| {
+        let others = self.lines.iter().filter(|(other, _)| *other != team);
+        let turns = others.map(|(name, other)| {
             let turns = at.checked_sub(other.had).map_or(0, |room| room / other.step() + 1);
-            usize::try_from(turns).unwrap_or(usize::MAX).min(other.len())
+            usize::try_from(turns).unwrap_or(usize::MAX).min(most(name, other))
         });
         turns.fold(own, usize::saturating_add)
     }

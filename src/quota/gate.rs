@@ -57,7 +57,21 @@ pub struct Taken {
 
 /// All buckets.
 #[derive(Debug, Default)]
-pub struct Gate(Mutex<HashMap<Account, Buckets>>);
+pub struct Gate(Mutex<Accounts>);
+
+#[derive(Debug)]
+struct Accounts {
+    buckets: HashMap<Account, Buckets>,
+    /// How many are looked through for those that are full again: twice what the last look left, so that looking stays
+    /// cheap.
+    sweep_at: usize,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self { buckets: HashMap::new(), sweep_at: ACCOUNTS_MIN }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Buckets {
@@ -95,31 +109,21 @@ impl Gate {
         now: Instant,
     ) -> Result<Taken, Box<(Limited, Fault)>> {
         let mut accounts = self.accounts();
-        let wanted = [(Limited::Requests, 1), (Limited::Images, images)];
-        for (limited, count) in wanted {
-            let waits = limits.both().into_iter().filter_map(|limits| {
-                let rate = limits.rate(limited).filter(|_| count > 0)?;
-                let mut fresh = Buckets::default();
-                let bucket = accounts.get_mut(&limits.account).unwrap_or(&mut fresh).of(limited);
-                // What never fits is told as the longest wait.
-                Some((bucket.wait(count, rate, now).unwrap_or(RETRY_AFTER.1), limits))
-            });
-            if let Some((wait, limits)) =
-                waits.max_by_key(|(wait, _)| *wait).filter(|(wait, _)| !wait.is_zero())
-            {
-                return Err((limited, refused(limits, limited, wait)).into());
-            }
-        }
-        let of_each = limits.both().map(|limits| {
-            wanted.map(|(limited, count)| {
-                let rate = limits.rate(limited)?;
-                Some(bucket(&mut accounts, limits, limited).take(count, rate, now))
-            })
-        });
-        if accounts.len() > ACCOUNTS_MIN {
-            accounts.retain(|_, buckets| !buckets.requests.is_full(now) || !buckets.images.is_full(now));
-        }
-        Ok(Taken { limits: limits.clone(), of_each })
+        accounts.ask(limits, images, now)?;
+        Ok(accounts.take(limits, images, now))
+    }
+
+    /// Whether [`Gate::enter`] would let it in; takes nothing.
+    ///
+    /// # Errors
+    /// `RateLimited`, with the time until there is room.
+    pub fn ask(&self, limits: &CallerLimits, images: u32, now: Instant) -> Result<(), Box<(Limited, Fault)>> {
+        self.accounts().ask(limits, images, now)
+    }
+
+    /// Takes what was asked for before, whether or not somebody else has taken it meanwhile.
+    pub fn take(&self, limits: &CallerLimits, images: u32, now: Instant) -> Taken {
+        self.accounts().take(limits, images, now)
     }
 
     /// Gives back what a request took that was refused later on, as far as it is not there again already.
@@ -128,7 +132,7 @@ impl Gate {
         for (limits, of_each) in taken.limits.both().into_iter().zip(taken.of_each) {
             for (limited, taken) in [Limited::Requests, Limited::Images].into_iter().zip(of_each) {
                 if let Some((taken, rate)) = taken.zip(limits.rate(limited)) {
-                    bucket(&mut accounts, limits, limited).give_back(taken, rate, now);
+                    accounts.of(limits, limited).give_back(taken, rate, now);
                 }
             }
         }
@@ -140,7 +144,7 @@ impl Gate {
             let all = limits.both().into_iter().filter_map(|limits| {
                 let limit = limits.rate(limited)?;
                 let mut fresh = Buckets::default();
-                let bucket = accounts.get_mut(&limits.account).unwrap_or(&mut fresh).of(limited);
+                let bucket = accounts.buckets.get_mut(&limits.account).unwrap_or(&mut fresh).of(limited);
                 Some(Standing { limit, remaining: bucket.left(limit, now), reset: bucket.reset(limit, now) })
             });
             all.min_by_key(|standing| (standing.remaining, std::cmp::Reverse(standing.reset)))
@@ -148,17 +152,51 @@ impl Gate {
         RateStanding { requests: of(Limited::Requests), images: of(Limited::Images) }
     }
 
-    fn accounts(&self) -> MutexGuard<'_, HashMap<Account, Buckets>> {
+    fn accounts(&self) -> MutexGuard<'_, Accounts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn bucket<'a>(
-    accounts: &'a mut HashMap<Account, Buckets>,
-    limits: &Limits,
-    limited: Limited,
-) -> &'a mut Bucket {
-    accounts.entry(limits.account.clone()).or_default().of(limited)
+impl Accounts {
+    fn ask(&mut self, limits: &CallerLimits, images: u32, now: Instant) -> Result<(), Box<(Limited, Fault)>> {
+        for (limited, count) in wanted(images) {
+            let waits = limits.both().into_iter().filter_map(|limits| {
+                let rate = limits.rate(limited).filter(|_| count > 0)?;
+                let mut fresh = Buckets::default();
+                let bucket = self.buckets.get_mut(&limits.account).unwrap_or(&mut fresh).of(limited);
+                // What never fits is told as the longest wait.
+                Some((bucket.wait(count, rate, now).unwrap_or(RETRY_AFTER.1), limits))
+            });
+            if let Some((wait, limits)) =
+                waits.max_by_key(|(wait, _)| *wait).filter(|(wait, _)| !wait.is_zero())
+            {
+                return Err((limited, refused(limits, limited, wait)).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, limits: &CallerLimits, images: u32, now: Instant) -> Taken {
+        let of_each = limits.both().map(|limits| {
+            wanted(images).map(|(limited, count)| {
+                let rate = limits.rate(limited)?;
+                Some(self.of(limits, limited).take(count, rate, now))
+            })
+        });
+        if self.buckets.len() > self.sweep_at {
+            self.buckets.retain(|_, buckets| !buckets.requests.is_full(now) || !buckets.images.is_full(now));
+            self.sweep_at = self.buckets.len().saturating_mul(2).max(ACCOUNTS_MIN);
+        }
+        Taken { limits: limits.clone(), of_each }
+    }
+
+    fn of(&mut self, limits: &Limits, limited: Limited) -> &mut Bucket {
+        self.buckets.entry(limits.account.clone()).or_default().of(limited)
+    }
+}
+
+const fn wanted(images: u32) -> [(Limited, u32); 2] {
+    [(Limited::Requests, 1), (Limited::Images, images)]
 }
 
 fn refused(limits: &Limits, limited: Limited, wait: Duration) -> Fault {
@@ -214,6 +252,15 @@ mod tests {
     }
 
     #[test]
+    fn asking_takes_nothing() {
+        let (gate, now) = (Gate::default(), Instant::now());
+        let limits = limits((Some(1), None), (None, None));
+        assert!(gate.ask(&limits, 0, now).is_ok() && gate.ask(&limits, 0, now).is_ok());
+        gate.take(&limits, 0, now);
+        assert_eq!(gate.ask(&limits, 0, now).unwrap_err().0, Limited::Requests);
+    }
+
+    #[test]
     fn what_was_taken_can_be_given_back() {
         let (gate, now) = (Gate::default(), Instant::now());
         let limits = limits((None, Some(4)), (Some(2), None));
@@ -229,7 +276,7 @@ mod tests {
         let limits = limits((None, None), (None, None));
         gate.enter(&limits, 10, now).unwrap();
         assert_eq!(gate.standing(&limits, now), RateStanding::default());
-        assert!(gate.accounts().is_empty());
+        assert!(gate.accounts().buckets.is_empty());
     }
 
     #[test]

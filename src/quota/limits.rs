@@ -23,6 +23,10 @@ impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Team(team) => write!(f, "team:{team}"),
+            // A slash in a team's name is not to be taken for the one after it.
+            Self::Key { team, name } if team.contains(['/', '%']) => {
+                write!(f, "key:{}/{name}", team.replace('%', "%25").replace('/', "%2F"))
+            }
             Self::Key { team, name } => write!(f, "key:{team}/{name}"),
         }
     }

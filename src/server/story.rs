@@ -126,13 +126,13 @@ async fn run(
     stream: Option<StreamKind>,
 ) -> Response {
     let manner = Manner::asked(&visit.gateway, &visit.headers, stream);
-    let (began, gateway) = (visit.began, Arc::clone(&visit.gateway));
+    let (since, gateway) = (visit.began, Arc::clone(&visit.gateway));
     let limits = gateway.quota.limits(&visit.caller.team().name, &visit.caller.key().name);
     let begun = begin(visit, plan, files, cache, limits.clone()).await;
     // As they stand once the request is counted: an answer may come minutes later.
     let rates = gateway.quota.gate.standing(&limits, Instant::now());
     let mut response = match begun {
-        Ok(wait) => manner.answer(wait, began).await,
+        Ok(wait) => manner.answer(wait, since).await,
         Err(fault) => fault_response(&fault),
     };
     head::tell_rates(response.headers_mut(), &rates);

@@ -34,7 +34,7 @@ pub(super) fn read(db: &Connection, query: &UsageQuery) -> Result<Vec<UsageLine>
     let by: Vec<Dimension> =
         Dimension::ALL.into_iter().filter(|dimension| query.by.contains(dimension)).collect();
     let names: Vec<&str> = by.iter().map(|dimension| dimension.name()).collect();
-    let columns = names.iter().map(|name| format!("{name}, ")).collect::<String>();
+    let columns = names.iter().fold(String::new(), |columns, name| columns + name + ", ");
     let group =
         if names.is_empty() { String::new() } else { format!("GROUP BY {0} ORDER BY {0}", names.join(", ")) };
     // Only names of the table's own columns are put together here; what was asked for is bound.

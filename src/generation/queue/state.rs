@@ -51,7 +51,13 @@ impl State {
 
     /// Whether an account has room for one more image.
     fn has_room(&self, book: &Book, account: &Account) -> bool {
-        book.concurrent_images(account).is_none_or(|most| self.running_of(account) < most)
+        self.room(book, account) > 0
+    }
+
+    /// For how many more images an account has room now.
+    fn room(&self, book: &Book, account: &Account) -> usize {
+        let room = |most: u32| usize::try_from(most.saturating_sub(self.running_of(account)));
+        book.concurrent_images(account).map_or(usize::MAX, |most| room(most).unwrap_or(usize::MAX))
     }
 
     /// Gives free places to those whose turn it is.
@@ -113,11 +119,11 @@ impl State {
 
     /// How many turns come before one that waits; none when it waits no longer.
     pub(super) fn ahead(&self, team: &Account, ticket: Ticket) -> Option<usize> {
-        self.line.ahead(team, ticket, |_| true)
+        self.line.ahead(team, ticket)
     }
 
-    /// What one more image of theirs would have to expect. At least so long: teams that may have no place now are taken
-    /// for absent, and so is everybody who comes later.
+    /// What one more image of theirs would have to expect. At least so long: of other teams, and of other keys of its
+    /// own, only those are counted that have room for a place now, and nobody who comes later.
     pub(super) fn forecast(&self, max_tasks: usize, book: &Book, who: &Who) -> Forecast {
         let usual = self.holdings.usual().unwrap_or_default();
         let time = |before: usize, places: usize| match before.checked_div(places) {
@@ -125,7 +131,8 @@ impl State {
             None => Duration::MAX,
         };
         let weight = book.weight(&who.team);
-        let ahead = self.line.ahead_of_next(&who.team, weight, |team| self.has_room(book, team));
+        let room = |account: &Account| self.room(book, account);
+        let ahead = self.line.ahead_of_next(&who.team, &who.key, weight, room);
         let all = Forecast { wait: time(ahead, max_tasks), own: None };
         let of_own = |account: &Account, before: usize| {
             let most = book.concurrent_images(account)?;
@@ -134,7 +141,7 @@ impl State {
         };
         let own = [
             of_own(&who.key, self.line.of_key(&who.team, &who.key)),
-            of_own(&who.team, self.line.of_team(&who.team)),
+            of_own(&who.team, self.line.ahead_in_team(&who.team, &who.key, room)),
         ];
         own.into_iter().flatten().fold(all, |most, own| if own.wait > most.wait { own } else { most })
     }

@@ -4,7 +4,7 @@ use super::super::*;
 use super::fake::{Bench, after, options, plan, soon};
 use super::recovery;
 use crate::evolink::TaskId;
-use crate::fault::FaultKind;
+use crate::fault::{Fault, FaultKind};
 
 const SECOND: Duration = Duration::from_secs(1);
 

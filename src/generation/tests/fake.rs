@@ -1,5 +1,7 @@
 //! A scripted upstream for whole generations on paused time, and what a test needs around it.
 
+mod wishes;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::MutexGuard;
 
@@ -10,14 +12,13 @@ use tokio::time::Instant;
 
 use super::super::watch::{Batching, PollBounds, WatchOptions};
 use super::super::*;
-use crate::catalog::Catalog;
 use crate::evolink::{CallError, CallFuture, Credit, FileId, ListedTask, Task, TaskError, TaskId, TaskList};
 use crate::evolink::{TaskStatus, TaskUsage, Upload, UploadedFile, UpstreamKey};
-use crate::image::{ContentHash, Fingerprint, Format, ImageRequest, InputPicture, Pixels, Reference};
+use crate::image::Plan;
 use crate::media::{FetchOptions, InputFile};
 use crate::money::Credits;
-use crate::quota::{Settlement, Spent, UsageRow, Used};
 use crate::store::{Engine, EngineJournal};
+pub(in crate::generation) use wishes::{own, owner, picture, picture_of, plan, settlement, wish};
 
 /// What upstream does, and what it was asked.
 #[derive(Default)]
@@ -305,53 +306,6 @@ impl Bench {
     pub(in crate::generation) fn find(&self, id: &str) -> Option<Waiter> {
         self.generations.find("design", id)
     }
-}
-
-pub(in crate::generation) fn owner(plan: &Plan) -> Owner {
-    Owner { team: "design".into(), key: "ci".into(), fingerprint: Fingerprint::of(&plan.task, plan.count) }
-}
-
-/// A wish that shares with nobody but its own repetitions.
-pub(in crate::generation) fn own(plan: &Arc<Plan>) -> Wish {
-    wish(plan, Reuse { sharing: Sharing::Own, ..Reuse::default() })
-}
-
-pub(in crate::generation) fn wish(plan: &Arc<Plan>, reuse: Reuse) -> Wish {
-    let limits = Quota::unlimited().limits(&"design".into(), "ci");
-    let (plan, owner, price) = (Arc::clone(plan), owner(plan), plan.price);
-    Wish { plan, owner, inputs: Vec::new(), reuse, limits, price }
-}
-
-/// Of an end that cost nothing.
-pub(in crate::generation) fn settlement() -> Box<Settlement> {
-    let day = "2026-11-22".parse().unwrap();
-    let (team, key, model) = ("design".into(), "ci".into(), "gpt-image-2".into());
-    let usage = UsageRow { day, team, key, model, used: Used::default() };
-    Box::new(Settlement { spent: Spent::default(), micro_credits_per_usd: 68_000_000, usage })
-}
-
-/// A plan for `count` images of `prompt` with these pictures.
-pub(in crate::generation) fn plan(prompt: &str, count: u8, pictures: &[InputFile]) -> Arc<Plan> {
-    let mut plan = Catalog::default().plan(ImageRequest::new(prompt), false).unwrap();
-    plan.count = count;
-    plan.task.references = pictures.iter().map(|file| Reference::Picture(*file.picture())).collect();
-    Arc::new(plan)
-}
-
-/// A picture of the content `text`.
-pub(in crate::generation) fn picture(text: &str) -> InputFile {
-    picture_of(Bytes::from(text.to_owned()))
-}
-
-pub(in crate::generation) fn picture_of(bytes: Bytes) -> InputFile {
-    let picture = InputPicture {
-        content: ContentHash::of(&bytes),
-        bytes: u64::try_from(bytes.len()).unwrap(),
-        format: Format::Png,
-        pixels: Pixels::new(1, 1),
-        alpha: true,
-    };
-    InputFile::new(picture, bytes)
 }
 
 /// Lets so much of the paused time go by.

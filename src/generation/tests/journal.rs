@@ -6,7 +6,8 @@ use super::super::journal::{Admission, Intent, JournalFuture, Page, Past, PastAt
 use super::super::*;
 use super::fake::{Fake, after, house_on, options, own, picture, plan, soon};
 use crate::evolink::{FileId, TaskId};
-use crate::fault::FaultKind;
+use crate::fault::{Fault, FaultKind};
+use crate::image::Plan;
 use crate::quota::{Exceeded, Ledger};
 use crate::store::{Engine, EngineJournal, EngineLedger};
 

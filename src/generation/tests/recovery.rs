@@ -9,7 +9,8 @@ use super::fake::{
     Fake, MINUTE, after, house_on, options, own, owner, picture, plan, settlement, soon, wish,
 };
 use crate::evolink::{CallError, FileId, TaskId, UpstreamKey};
-use crate::fault::FaultKind;
+use crate::fault::{Fault, FaultKind};
+use crate::image::Plan;
 use crate::store::{Engine, EngineJournal};
 
 const SECOND: Duration = Duration::from_secs(1);

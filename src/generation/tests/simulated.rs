@@ -11,7 +11,7 @@ use super::super::watch::{Batching, PollBounds, WatchOptions};
 use super::super::*;
 use super::fake::{options, own, picture_of, plan};
 use crate::evolink::{self, Client};
-use crate::image::Reference;
+use crate::image::{Plan, Reference};
 use crate::media::{FetchOptions, InputFile};
 use crate::simulator::{self, Simulator};
 use crate::store::{Engine, EngineJournal};

@@ -11,7 +11,7 @@ use super::super::journal::Past;
 use super::super::*;
 use super::fake::{options, own, plan};
 use super::simulated::{simulator, towards};
-use crate::fault::FaultKind;
+use crate::fault::{Fault, FaultKind};
 use crate::media::PictureStore;
 use crate::simulator::Simulator;
 use crate::store::{Engine, EngineJournal};

@@ -10,6 +10,7 @@ use super::fake::{Fake, LIST_EPOCH, MINUTE, after, house_on, options, own, plan,
 use super::recovery;
 use crate::evolink::{CallError, ListedTask, Refusal, TaskId};
 use crate::fault::FaultKind;
+use crate::image::Plan;
 use crate::store::{Engine, EngineJournal};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -225,6 +226,34 @@ async fn a_task_that_the_journal_knows_is_not_taken_for_another() {
     after(5 * MINUTE).await;
     let waiter = house.find(&id).unwrap();
     assert_eq!((waiter.generation().state(), waiter.generation().task_ids()), (State::InDoubt, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_whose_create_was_given_up_is_not_taken_for_that_of_the_next() {
+    let bench = Bench::new();
+    let mut bears = Vec::new();
+    // Looks come minutes apart: of some bears one falls between the end of the fox and its own.
+    for number in 0..20 {
+        for wolf in 0..8 {
+            // Or the breaker would refuse what comes then.
+            let _ = bench.generations.begin(own(&plan(&format!("wolf {number} {wolf}"), 1, &[]))).await;
+            after(MINUTE).await;
+        }
+        bench.fake.script().create_errors = [CallError::Timeout].into();
+        let _ = bench.generations.begin(own(&plan(&format!("stone {number}"), 1, &[]))).await;
+        after(5 * SECOND).await;
+        bench.fake.script().unheard = 1;
+        let _ = bench.generations.begin(own(&plan(&format!("fox {number}"), 1, &[]))).await;
+        after(25 * SECOND).await;
+        bench.fake.script().create_errors = [CallError::Timeout].into();
+        bears.extend(bench.generations.begin(own(&plan(&format!("bear {number}"), 1, &[]))).await);
+        after(5 * MINUTE).await;
+    }
+    after(options().replay).await;
+    for bear in &bears {
+        assert_eq!((bear.generation().state(), bear.generation().task_ids()), (State::Failed, vec![]));
+    }
+    assert!(bears.len() > 10, "{}", bears.len());
 }
 
 /// The prompt of the create that made this task.

@@ -21,7 +21,7 @@ fn one_request_does_not_wait_behind_a_thousand_of_another_team() {
     fill(&mut queue, "busy", 1, 1000);
     assert_eq!(turns(&mut queue, 3), ["busy"; 3]);
     let ticket = queue.push(&"calm", &"ci", 1, 0);
-    assert!(queue.ahead(&"calm", ticket, |_| true).unwrap() <= 1);
+    assert!(queue.ahead(&"calm", ticket).unwrap() <= 1);
     assert!(turns(&mut queue, 2).contains(&"calm"));
 }
 
@@ -98,11 +98,11 @@ fn within_a_team_the_first_whose_key_may_goes() {
 fn what_leaves_is_gone_and_the_others_move_up() {
     let mut queue = Teams::default();
     let tickets = fill(&mut queue, "a", 1, 3);
-    assert_eq!(queue.ahead(&"a", tickets[2], |_| true), Some(2));
+    assert_eq!(queue.ahead(&"a", tickets[2]), Some(2));
     assert_eq!(queue.remove(&"a", &"ci", tickets[1]), Some(1));
     assert_eq!(queue.remove(&"a", &"ci", tickets[1]), None);
-    assert_eq!((queue.ahead(&"a", tickets[2], |_| true), queue.len()), (Some(1), 2));
-    assert_eq!(queue.ahead(&"a", tickets[1], |_| true), None);
+    assert_eq!((queue.ahead(&"a", tickets[2]), queue.len()), (Some(1), 2));
+    assert_eq!(queue.ahead(&"a", tickets[1]), None);
 }
 
 #[test]
@@ -156,13 +156,13 @@ proptest! {
         let mut queue = FairQueue::default();
         let mut tickets = Vec::new();
         for (number, (team, _)) in pushes.iter().enumerate() {
-            let foretold = queue.ahead_of_next(&TEAMS[*team], weights[*team], |_| true);
+            let foretold = queue.ahead_of_next(&TEAMS[*team], &"ci", weights[*team], |_| usize::MAX);
             let ticket = queue.push(&TEAMS[*team], &"ci", weights[*team], number);
-            prop_assert_eq!(queue.ahead(&TEAMS[*team], ticket, |_| true), Some(foretold));
+            prop_assert_eq!(queue.ahead(&TEAMS[*team], ticket), Some(foretold));
             tickets.push((TEAMS[*team], ticket));
         }
         let told: Vec<usize> =
-            tickets.iter().map(|(team, ticket)| queue.ahead(team, *ticket, |_| true).unwrap()).collect();
+            tickets.iter().map(|(team, ticket)| queue.ahead(team, *ticket).unwrap()).collect();
         let mut served = Vec::new();
         while let Some((_, number)) = queue.pop(|_| true) {
             served.push(number);

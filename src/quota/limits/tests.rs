@@ -105,3 +105,11 @@ fn a_spent_budget_is_told_with_its_numbers_and_its_end() {
         "The budget of this team (20 images per day) has no room: 18 used, 1.5 held. It begins anew at 2026-11-23 00:00 CET."
     );
 }
+
+#[test]
+fn keys_of_other_teams_are_other_accounts_whatever_their_names() {
+    let key = |team: &str, name: &str| Account::Key { team: team.into(), name: name.into() }.to_string();
+    assert_eq!(key("design", "ci/web"), "key:design/ci/web");
+    assert_ne!(key("design", "ci/web"), key("design/ci", "web"));
+    assert_ne!(key("design/ci", "web"), key("design%2Fci", "web"));
+}

@@ -56,6 +56,23 @@ async fn the_crowd_of_another_team_sends_nobody_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_crowd_of_a_key_at_its_limit_sends_no_other_key_of_the_team_away() {
+    let house = House::new(3, &[("a", Some(3), 1), ("b", None, 1)]);
+    learn(&house, "a", 8, Duration::from_secs(40)).await;
+    let _one = house.of_key("a", "narrow").free().unwrap();
+    let others = [house.of("b").free().unwrap(), house.of("b").free().unwrap()];
+    let crowd: Vec<_> = (0..100).map(|_| house.of_key("a", "narrow")).collect();
+    let _crowd = lined_up(&crowd);
+    let narrow = house.of_key("a", "narrow");
+    assert_eq!(house.queue.foresee(&narrow.standing(), 1).unwrap_err().status(), 429);
+    assert_eq!((foreseen(&house, "a"), foreseen(&house, "b")), (Ok(()), Ok(())));
+    let ones = [house.of("a")];
+    let mut place = lined_up(&ones);
+    drop(others);
+    assert!(served(&mut place).is_some(), "and it has the next place");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_at_a_limit_of_its_own_is_told_so_and_counted() {
     let house = House::new(100, &[("full", Some(2), 1), ("shut", Some(0), 1)]);
     learn(&house, "full", 8, Duration::from_secs(35)).await;

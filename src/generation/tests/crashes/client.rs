@@ -8,7 +8,8 @@ use rand::rngs::StdRng;
 
 use super::super::super::*;
 use super::super::fake::{plan, soon, wish};
-use crate::fault::FaultKind;
+use crate::fault::{Fault, FaultKind};
+use crate::image::Plan;
 
 /// One wish: asked again, as an SDK does, until there is an answer.
 pub(super) struct Client {

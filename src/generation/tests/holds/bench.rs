@@ -8,6 +8,8 @@ use tokio::task::JoinSet;
 
 use super::super::super::*;
 use super::super::fake::{Fake, house_with, options, owner, soon};
+use crate::fault::Fault;
+use crate::image::Plan;
 use crate::media::FetchOptions;
 use crate::money::Credits;
 use crate::quota::{Account, Book, Budget, Dimension, Ledger, Limits, Period, Unit, UsageQuery};

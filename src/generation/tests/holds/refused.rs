@@ -1,11 +1,12 @@
 //! What is refused eats nothing: neither of budgets nor of rates.
 
 use super::super::super::*;
-use super::super::fake::{after, options, plan, soon};
+use super::super::fake::{MINUTE, after, options, plan, soon, wish};
 use super::super::journal::Fickle;
 use super::bench::{Bench, SECOND, Store, of_key, of_team, per_day};
 use crate::evolink::{CallError, Refusal};
 use crate::fault::FaultKind;
+use crate::image::Plan;
 use crate::quota::{Limits, Unit};
 
 fn rated(limits: Limits) -> Limits {
@@ -130,4 +131,21 @@ async fn who_joins_what_is_refused_then_has_taken_nothing_either() {
     let (requests, hits, ..) = bench.figures().await;
     // Of what the running one took, five seconds have brought back eight.
     assert_eq!((requests, hits, bench.rates()), (1, 0, (100, 100)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_rate_refuses_gives_its_idempotency_key_to_nothing() {
+    let team = Limits { requests_per_minute: Some(1), ..of_team([]) };
+    let bench = Bench::new([team]);
+    let (fox, bear) = (plan("a fox", 1, &[]), plan("a bear", 1, &[]));
+    let named = Reuse { idempotency_key: IdempotencyKey::new("once"), ..Reuse::default() };
+    let asked = |plan: &Arc<Plan>, reuse: &Reuse| {
+        let limits = bench.quota.limits(&"design".into(), "ci");
+        bench.generations.begin(Wish { limits, ..wish(plan, reuse.clone()) })
+    };
+    asked(&fox, &Reuse::default()).await.unwrap().finished(soon()).await.unwrap();
+    let refused = asked(&fox, &named).await.map(drop).unwrap_err();
+    assert_eq!(refused.kind(), FaultKind::RateLimited);
+    after(MINUTE).await;
+    assert!(asked(&bear, &named).await.is_ok(), "the key may still stand for another request");
 }

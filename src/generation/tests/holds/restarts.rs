@@ -4,6 +4,7 @@ use super::super::super::*;
 use super::super::fake::{MINUTE, after, options, plan, soon};
 use super::bench::{SECOND, World, of_team, per_day};
 use super::{near, price};
+use crate::evolink::CallError;
 use crate::quota::{Limits, Unit};
 
 fn team() -> Limits {
@@ -115,5 +116,44 @@ fn of_the_attempts_before_and_after_a_restart_only_the_last_counts() {
         assert_eq!(bench.fake.script().creates.len(), 3);
         assert_eq!(bench.stands(&team(), 0).await, (1.0, 0.0));
         assert_eq!(bench.stands(&team(), 1).await, (20.0, 0.0));
+    });
+}
+
+#[test]
+fn what_pictures_cost_lately_is_known_after_a_restart() {
+    let world = World::new(options());
+    world.fake.script().prices = [(30, 40), (1, 1)].into();
+    world.life([team()], async |bench| {
+        bench.made(&plan("a fox", 2, &[])).await.unwrap();
+    });
+    world.life([team()], async |bench| {
+        let _bear = bench.begin(&plan("a bear", 1, &[])).await.unwrap();
+        assert_eq!(bench.stands(&team(), 1).await, (41.0, 40.0));
+    });
+}
+
+#[test]
+fn a_task_whose_create_was_given_up_before_a_restart_is_not_taken_for_that_of_another() {
+    let world = World::new(Options { idempotent_creates: false, ..options() });
+    let mut id = String::new();
+    world.life([team()], async |bench| {
+        bench.fake.script().listing = Some(Instant::now());
+        bench.fake.script().create_errors = [CallError::Timeout].into();
+        let _stone = bench.begin(&plan("a stone", 1, &[])).await.unwrap();
+        after(5 * SECOND).await;
+        bench.fake.script().unheard = 1;
+        let _fox = bench.begin(&plan("a fox", 1, &[])).await.unwrap();
+        after(25 * SECOND).await;
+        bench.fake.script().create_errors = [CallError::Timeout].into();
+        let bear = bench.begin(&plan("a bear", 1, &[])).await.unwrap();
+        id = bear.generation().id().to_string();
+        after(options().replay.saturating_sub(20 * SECOND)).await;
+        assert_eq!(bench.stands(&team(), 0).await, (0.0, 1.0), "the others are given up");
+    });
+    world.life([team()], async |bench| {
+        let bear = bench.generations.find("design", &id).unwrap();
+        after(5 * MINUTE).await;
+        assert_eq!((bear.generation().state(), bear.generation().task_ids()), (State::Failed, vec![]));
+        assert_eq!(bench.stands(&team(), 0).await, (0.0, 0.0));
     });
 }

@@ -1,0 +1,115 @@
+//! How a request comes to its generation: the one that answers it already, or a new one.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::booking::Booking;
+use super::counts::Kind;
+use super::journal::{Note, Wanted};
+use super::model::{Generation, Owner};
+use super::purchase::{in_patience, unwritten};
+use super::registry::Found;
+use super::reuse::{Came, Reuse, Sharing, Wish, nothing_cached};
+use super::waiter::Waiter;
+use super::{Generations, recover, run};
+use crate::fault::Fault;
+use crate::image::Plan;
+use crate::money::Credits;
+use crate::quota::{CallerLimits, Taken};
+
+/// What a request came to.
+enum Begun {
+    /// And what it took of its caller's rates.
+    Found(Found, Box<Taken>),
+    New(Arc<Generation>),
+}
+
+impl Generations {
+    /// Waits for a generation that answers the wish, by its rules of reuse; else for a new one, which is written down
+    /// before this returns. Nothing is done for it earlier.
+    ///
+    /// # Errors
+    /// `IdempotencyConflict` when the key stands for another request, `CacheMiss` when nothing new may be begun,
+    /// `Overloaded` when too many generations are under way already, or it cannot be written down;
+    /// `UpstreamUnavailable` while upstream takes no creates.
+    pub async fn begin(&self, wish: Wish) -> Result<Waiter, Fault> {
+        if self.registry().may_have_forgotten_what_answers(&wish.owner, &wish.reuse) {
+            let Owner { team, fingerprint, .. } = &wish.owner;
+            let key = wish.reuse.idempotency_key.clone();
+            let wanted = Wanted::Answer { team: Arc::clone(team), fingerprint: *fingerprint, key };
+            recover::recall(&self.0, wanted).await.map_err(|error| unwritten().with_cause(error))?;
+        }
+        let mut waiter = self.enter(wish).await?;
+        waiter.admitted().await?;
+        Ok(waiter)
+    }
+
+    async fn enter(&self, wish: Wish) -> Result<Waiter, Fault> {
+        let Wish { plan, owner, inputs, reuse, limits, price } = wish;
+        let begun = self.find_or_add(plan, &owner, &reuse, &limits, price)?;
+        let (Found { generation, came, newly_named }, taken) = match begun {
+            Begun::Found(found, taken) => (found, taken),
+            Begun::New(generation) => {
+                self.0.tasks.spawn(run::begin(Arc::clone(&self.0), Arc::clone(&generation), inputs));
+                return Ok(Waiter::new(Arc::clone(&self.0), generation, Came::First));
+            }
+        };
+        let mut waiter = Waiter::new(Arc::clone(&self.0), generation, came);
+        if let Err(fault) = waiter.admitted().await {
+            // What it joined was refused, and so is it.
+            self.0.quota.gate.give_back(&taken, Instant::now());
+            return Err(fault);
+        }
+        let model = &waiter.generation().plan().class.model;
+        self.0.counts.request(self.0.today(), &limits, model, Kind::Hit);
+        let generation_id = waiter.generation().id();
+        if came == Came::Joined {
+            self.0.metrics.joined();
+            tracing::info!(%generation_id, team = %owner.team, "a repeated request joined its generation");
+        }
+        if let Some(key) = reuse.idempotency_key.filter(|_| newly_named) {
+            let note = Note::Named { generation: generation_id.clone(), team: owner.team, key };
+            // What the client is told holds after a crash, too. An answer that costs nothing is given all the same.
+            if in_patience(self.0.journal.note(Arc::from([note.clone()]))).await.is_err() {
+                self.0.scribe.note(note);
+            }
+        }
+        Ok(waiter)
+    }
+
+    /// The generation that answers, or a new one that is known from here on: of many identical requests at once only
+    /// the first begins one.
+    fn find_or_add(
+        &self,
+        plan: Arc<Plan>,
+        owner: &Owner,
+        reuse: &Reuse,
+        limits: &CallerLimits,
+        price: Credits,
+    ) -> Result<Begun, Fault> {
+        let mut registry = self.registry();
+        let now = Instant::now();
+        let gate = &self.0.quota.gate;
+        let limited = |refused: Box<_>| self.0.limited(limits, *refused);
+        // Before anything is found: a request that is refused takes nobody's place and names nothing.
+        gate.ask(limits, 0, now).map_err(limited)?;
+        if let Some(found) = registry.take(owner, reuse)? {
+            // A request is counted even where it costs nothing.
+            return Ok(Begun::Found(found, gate.take(limits, 0, now).into()));
+        }
+        if reuse.only_if_cached {
+            return Err(nothing_cached());
+        }
+        self.0.refuse_in_an_outage()?;
+        let private = reuse.sharing == Sharing::Private;
+        let taken = gate.enter(limits, plan.count.into(), now).map_err(limited)?;
+        let per_usd = self.0.quota.micro_credits_per_usd();
+        let booking = Booking::new(limits.clone(), price, per_usd).took(taken);
+        let generation = Generation::new(plan, owner.clone(), self.0.clock.unix_ms()).booked(booking);
+        let generation = Arc::new(generation.kept_to(reuse.idempotency_key.clone(), private));
+        generation.audience.enter();
+        registry.add(&generation).inspect_err(|_| generation.booking.give_back(&self.0))?;
+        Ok(Begun::New(generation))
+    }
+}
