@@ -33,7 +33,7 @@ async fn no_more_images_at_once_than_max_n() {
     assert_eq!(house.generate(several("a fox", 2)).await.pictures().len(), 2);
     let message = is_over(&house.generate(several("a fox", 3)).await, "n");
     assert!(message.contains("at most 2 images"), "{message}");
-    let refused = [("team", "design"), ("limit", "max_n"), ("mode", "enforce")];
+    let refused = [r#"team="design""#, r#"limit="max_n""#, r#"mode="enforce""#];
     assert_eq!(house.metrics().await.sum("quota_rejections_total", &refused), 1.0);
     house.has_tasks(2);
     house.finish().await;
