@@ -69,11 +69,7 @@ impl Scribe {
     }
 }
 
-async fn write_all(
-    journal: Arc<dyn Journal>,
-    mut desk: mpsc::Receiver<Entry>,
-    unwritten: Arc<AtomicUsize>,
-) {
+async fn write_all(journal: Arc<dyn Journal>, mut desk: mpsc::Receiver<Entry>, unwritten: Arc<AtomicUsize>) {
     let mut entries = Vec::new();
     while desk.recv_many(&mut entries, BATCH_MAX).await > 0 {
         let (mut notes, mut marks) = (Vec::new(), Vec::new());

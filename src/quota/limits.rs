@@ -131,8 +131,7 @@ impl Limits {
             budget.enforced && !fits(plan.count) && fits(1)
         };
         if let Some(budget) = self.budgets.iter().find(never_fits) {
-            let (amount, unit, period) =
-                (written(budget.amount), budget.unit.name(), budget.period.name());
+            let (amount, unit, period) = (written(budget.amount), budget.unit.name(), budget.period.name());
             let message = format!(
                 "So many images are more than a whole budget of this {noun} ({amount} {unit} per {period}): a smaller 'n' fits."
             );
