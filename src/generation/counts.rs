@@ -78,8 +78,8 @@ impl House {
 }
 
 impl Generations {
-    /// For who asks for the daily figures: what was counted by now, and what has ended, is written, as far as the
-    /// journal takes it within some seconds.
+    /// For who asks for budgets or the daily figures: what was counted by now, and what has ended, is written, as far as
+    /// the journal takes it within some seconds.
     pub async fn write_figures(&self) {
         self.0.counts.note();
         if tokio::time::timeout(ASKED_WAIT_MAX, self.0.scribe.written()).await.is_err() {

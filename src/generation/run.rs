@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::House;
 use super::counts::Kind;
@@ -19,6 +19,10 @@ use super::uploads::{Lease, Leases};
 use crate::evolink::{UploadLinks, create_body};
 use crate::fault::{Fault, FaultKind};
 use crate::media::InputFile;
+use crate::quota::{Demand, Exceeded};
+
+/// Longest wait for earlier ends to be written down before a budget counts as spent.
+const ENDS_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Where a generation begins.
 #[derive(Default)]
@@ -64,8 +68,7 @@ async fn write_down(
     let (booking, plan) = (&generation.booking, generation.plan());
     let per_usd = booking.micro_credits_per_usd;
     let demands = booking.limits.demands(plan, booking.price, per_usd, house.clock.now());
-    let admitted = house.journal.admit(generation.to_admission(demands.clone()), intents).await;
-    let over = admitted.map_err(|error| {
+    let over = admit(house, generation, &demands, intents).await.map_err(|error| {
         if let JournalError::Exceeded(exceeded) = error {
             return booking.refused(house, &demands, exceeded);
         }
@@ -75,6 +78,28 @@ async fn write_down(
     booking.held(house, plan, &demands, &over);
     house.counts.request(house.today(), &booking.limits, &plan.class.model, Kind::New);
     Ok(images)
+}
+
+/// Takes the holds. A client may know of an end that is not written down yet, and counts on what that gives back: a
+/// refusal is believed only once the ends noted before it are written.
+async fn admit(
+    house: &House,
+    generation: &Generation,
+    demands: &[Demand],
+    intents: Vec<Intent>,
+) -> Result<Vec<Exceeded>, JournalError> {
+    let admission = generation.to_admission(demands.to_vec());
+    if !house.scribe.is_behind() {
+        return house.journal.admit(admission, intents).await;
+    }
+    let refusal = match house.journal.admit(admission.clone(), intents.clone()).await {
+        Err(JournalError::Exceeded(exceeded)) if exceeded.held > 0 => JournalError::Exceeded(exceeded),
+        outcome => return outcome,
+    };
+    match timeout(ENDS_WAIT_MAX, house.scribe.written()).await {
+        Ok(()) => house.journal.admit(admission, intents).await,
+        Err(_) => Err(refusal),
+    }
 }
 
 fn refuse(house: &House, generation: &Arc<Generation>, fault: Fault) {

@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +23,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(super) struct Scribe {
     desk: mpsc::Sender<Entry>,
+    /// Notes that are not written yet.
+    unwritten: Arc<AtomicUsize>,
 }
 
 /// What lies on the desk.
@@ -36,15 +39,24 @@ impl Scribe {
     /// The scribe, and its writing for the caller to own; that ends when the last clone is gone.
     pub(super) fn new(journal: Arc<dyn Journal>) -> (Self, impl Future<Output = ()> + Send) {
         let (desk, notes) = mpsc::channel(NOTES_MAX);
-        (Self { desk }, write_all(journal, notes))
+        let unwritten = Arc::new(AtomicUsize::new(0));
+        let writing = write_all(journal, notes, Arc::clone(&unwritten));
+        (Self { desk, unwritten }, writing)
     }
 
     pub(super) fn note(&self, note: Note) {
+        self.unwritten.fetch_add(1, Ordering::AcqRel);
+        let Err(error) = self.desk.try_send(Entry::Note(note)) else { return };
+        self.unwritten.fetch_sub(1, Ordering::AcqRel);
         // What is lost here is found out again after a restart, from upstream.
-        if let Err(mpsc::error::TrySendError::Full(Entry::Note(note))) = self.desk.try_send(Entry::Note(note))
-        {
+        if let mpsc::error::TrySendError::Full(Entry::Note(note)) = error {
             tracing::error!(%note, "too many notes wait for the failing journal; one is dropped");
         }
+    }
+
+    /// Whether something that was noted is not written yet.
+    pub(super) fn is_behind(&self) -> bool {
+        self.unwritten.load(Ordering::Acquire) > 0
     }
 
     /// Waits until all that was noted before is written or refused; for ever, as long as the journal fails.
@@ -57,7 +69,7 @@ impl Scribe {
     }
 }
 
-async fn write_all(journal: Arc<dyn Journal>, mut desk: mpsc::Receiver<Entry>) {
+async fn write_all(journal: Arc<dyn Journal>, mut desk: mpsc::Receiver<Entry>, unwritten: Arc<AtomicUsize>) {
     let mut entries = Vec::new();
     while desk.recv_many(&mut entries, BATCH_MAX).await > 0 {
         let (mut notes, mut marks) = (Vec::new(), Vec::new());
@@ -67,7 +79,9 @@ async fn write_all(journal: Arc<dyn Journal>, mut desk: mpsc::Receiver<Entry>) {
                 Entry::Mark(mark) => marks.push(mark),
             }
         }
+        let count = notes.len();
         write_batch(&*journal, &Arc::from(notes)).await;
+        unwritten.fetch_sub(count, Ordering::AcqRel);
         for mark in marks {
             // Who waited may have left.
             let _ = mark.send(());

@@ -135,9 +135,10 @@ impl Limits {
             budget.enforced && !fits(plan.count) && fits(1)
         };
         if let Some(budget) = self.budgets.iter().find(never_fits) {
-            let (unit, period) = (budget.unit.name(), budget.period.name());
-            let message =
-                format!("So many images are more than a whole budget of this {noun} ({unit} per {period}).");
+            let (amount, unit, period) = (written(budget.amount), budget.unit.name(), budget.period.name());
+            let message = format!(
+                "So many images are more than a whole budget of this {noun} ({amount} {unit} per {period}): a smaller 'n' fits."
+            );
             return Err(Fault::invalid("n", message));
         }
         Ok(())

@@ -37,7 +37,7 @@ impl Bucket {
             return None;
         }
         let room = u128::from(per_minute) * PARTS;
-        let over = (self.used(per_minute, now) + u128::from(count) * PARTS).saturating_sub(room);
+        let over = (self.owed(per_minute, now) + u128::from(count) * PARTS).saturating_sub(room);
         Some(time(over, per_minute))
     }
 
@@ -67,13 +67,19 @@ impl Bucket {
     /// Whole ones that can be taken now.
     pub fn left(&self, per_minute: u32, now: Instant) -> u32 {
         let room = u128::from(per_minute) * PARTS;
-        let left = room.saturating_sub(self.used(per_minute, now)) / PARTS;
+        let left = room.saturating_sub(self.owed(per_minute, now)) / PARTS;
         u32::try_from(left).unwrap_or(per_minute)
     }
 
     /// Until all of it is there again.
     pub fn reset(&self, per_minute: u32, now: Instant) -> Duration {
-        time(self.used(per_minute, now), per_minute)
+        time(self.owed(per_minute, now), per_minute)
+    }
+
+    /// What is used, as far as it keeps others out: after a limit was lowered all is there again within a minute, too.
+    fn owed(&self, per_minute: u32, now: Instant) -> u128 {
+        let used = self.used.min(u128::from(per_minute) * PARTS);
+        Self { used, at: self.at }.used(per_minute, now)
     }
 
     fn used(&self, per_minute: u32, now: Instant) -> u128 {
@@ -139,6 +145,14 @@ mod tests {
         let (mut bucket, now) = (Bucket::default(), Instant::now());
         bucket.take(10, 10, now);
         assert_eq!((bucket.left(10, now), bucket.left(25, now), bucket.left(5, now)), (0, 15, 0));
+    }
+
+    #[test]
+    fn a_lowered_limit_is_there_again_within_a_minute() {
+        let (mut bucket, now) = (Bucket::default(), Instant::now());
+        bucket.take(60, 60, now);
+        assert_eq!((bucket.wait(1, 1, now), bucket.reset(1, now)), (Some(MINUTE), MINUTE));
+        assert_eq!((bucket.left(2, now + MINUTE / 2), bucket.left(60, now)), (1, 0));
     }
 
     proptest! {

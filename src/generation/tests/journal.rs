@@ -23,6 +23,8 @@ pub(super) struct Fickle {
     pub intents: AtomicUsize,
     /// How long an admission takes, in seconds.
     pub admissions_take: AtomicU64,
+    /// How long a write of notes takes, in seconds.
+    pub notes_take: AtomicU64,
 }
 
 impl Fickle {
@@ -30,9 +32,19 @@ impl Fickle {
         let engine = Engine::in_memory().unwrap();
         let inner = EngineJournal::new(engine.clone());
         let no = || AtomicBool::new(false);
-        let (intents, admissions_take) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let (intents, admissions_take, notes_take) =
+            (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
         let (admissions_fail, intents_fail, notes_fail) = (no(), no(), no());
-        Arc::new(Self { inner, engine, admissions_fail, intents_fail, notes_fail, intents, admissions_take })
+        Arc::new(Self {
+            inner,
+            engine,
+            admissions_fail,
+            intents_fail,
+            notes_fail,
+            intents,
+            admissions_take,
+            notes_take,
+        })
     }
 }
 
@@ -64,7 +76,14 @@ impl Journal for Fickle {
     }
 
     fn note(&self, notes: Arc<[Note]>) -> JournalFuture<'_, ()> {
-        if self.notes_fail.load(Ordering::Relaxed) { full() } else { self.inner.note(notes) }
+        if self.notes_fail.load(Ordering::Relaxed) {
+            return full();
+        }
+        let takes = Duration::from_secs(self.notes_take.load(Ordering::Relaxed));
+        Box::pin(async move {
+            after(takes).await;
+            self.inner.note(notes).await
+        })
     }
 
     fn unfinished(&self, after: i64, limit: usize) -> JournalFuture<'_, Page<Unfinished, i64>> {

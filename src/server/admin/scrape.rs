@@ -14,7 +14,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Brings the gauges up to date: with the limits in force at once, with what was used if the ledger tells it in time.
 pub(super) async fn refresh(gateway: &Gateway) {
-    let Gateway { quota, ledger, metrics, clock, .. } = gateway;
+    let Gateway { quota, ledger, metrics, clock, generations, .. } = gateway;
+    if quota.book().teams().any(|limits| !limits.budgets.is_empty()) {
+        generations.write_figures().await;
+    }
     metrics.budgets(gauges(&quota.book(), &**ledger, clock.now()).await);
 }
 

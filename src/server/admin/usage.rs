@@ -32,6 +32,7 @@ pub(super) async fn report(
     let gateway = &desk.gateway;
     let today = gateway.clock.now().to_zoned(TimeZone::UTC).date();
     let Asked { query, form } = Asked::read(uri.query(), &headers, today)?;
+    gateway.generations.write_figures().await;
     let lines = in_time(PATIENCE, gateway.ledger.usage(query.clone())).await?;
     if lines.len() >= USAGE_LINES_MAX {
         let message = format!(

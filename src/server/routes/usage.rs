@@ -46,6 +46,8 @@ async fn budgets(gateway: &Gateway, scopes: [&Arc<Limits>; 2]) -> Result<Vec<Val
         return Ok(Vec::new());
     }
     let asked = all.iter().map(|(account, budget, window)| (budget.id(account), window.start_ms)).collect();
+    // Who has an answer is to find it in the books.
+    gateway.generations.write_figures().await;
     let standings = in_time(PATIENCE, gateway.ledger.standings(asked)).await?;
     let told = all.iter().zip(standings);
     Ok(told

@@ -149,3 +149,18 @@ async fn what_a_rate_refuses_gives_its_idempotency_key_to_nothing() {
     after(MINUTE).await;
     assert!(asked(&bear, &named).await.is_ok(), "the key may still stand for another request");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_counts_as_spent_only_once_the_ends_that_clients_know_of_are_written() {
+    let team = of_team([per_day(Unit::Images, 1)]);
+    for (notes_take, let_in) in [(1, true), (60, false)] {
+        let journal = Fickle::new();
+        let bench = Bench::on(journal.clone(), journal.ledger(), options(), [team.clone()]);
+        bench.fake.script().failures = ["content_policy_violation"].into_iter().collect();
+        let mut refused = bench.begin(&plan("a fox", 1, &[])).await.unwrap();
+        journal.notes_take.store(notes_take, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(refused.finished(soon()).await.unwrap_err().code(), "moderation_blocked");
+        let second = bench.begin(&plan("a bear", 1, &[])).await;
+        assert_eq!(second.is_ok(), let_in, "{notes_take} s");
+    }
+}

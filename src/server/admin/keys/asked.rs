@@ -51,7 +51,7 @@ pub(super) fn rotate(body: &[u8], now: Timestamp) -> Result<Rotate, Fault> {
 /// Without those that are null, which are as good as absent.
 fn members(body: &[u8], known: &[&'static str]) -> Result<Map<String, Value>, Fault> {
     let broken = || {
-        let message = format!("The body must be a JSON object with {}.", wording::supported(known));
+        let message = format!("The body must be a JSON object. Its members: {}.", known.join(", "));
         Fault::new(FaultKind::InvalidJson, message)
     };
     let mut members: Map<String, Value> = serde_json::from_slice(body).map_err(|_| broken())?;
