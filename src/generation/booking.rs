@@ -96,10 +96,12 @@ impl Booking {
 
     /// A budget has no room for these demands: counts the refusal, and says why.
     pub(super) fn refused(&self, house: &House, demands: &[Demand], exceeded: Exceeded) -> Fault {
-        if let Some(demand) = demands.get(exceeded.demand) {
+        let demand = demands.get(exceeded.demand);
+        if let Some(demand) = demand {
             house.metrics.quota_rejection(self.team(), demand.budget.unit.limit());
         }
-        self.limits.spent(exceeded, house.clock.now())
+        let needed = demand.map_or(0, |demand| demand.amount);
+        self.limits.spent(exceeded, needed, house.clock.now())
     }
 
     /// These demands are held, though the budgets of some that are only reported have no room.

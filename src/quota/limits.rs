@@ -187,8 +187,9 @@ impl CallerLimits {
         budgets.collect()
     }
 
-    /// The answer when the demand number `exceeded.demand` of [`CallerLimits::demands`] has no room.
-    pub fn spent(&self, exceeded: Exceeded, now: Timestamp) -> Fault {
+    /// The answer when the demand number `exceeded.demand` of [`CallerLimits::demands`], of `needed` millionths, has no
+    /// room.
+    pub fn spent(&self, exceeded: Exceeded, needed: u64, now: Timestamp) -> Fault {
         let mut budgets = self
             .both()
             .into_iter()
@@ -197,7 +198,7 @@ impl CallerLimits {
             return Fault::new(FaultKind::BudgetSpent, "A budget is spent.");
         };
         let (amount, unit, period) = (written(budget.amount), budget.unit.name(), budget.period.name());
-        let (used, held) = (written(exceeded.used), written(exceeded.held));
+        let (needed, used, held) = (written(needed), written(exceeded.used), written(exceeded.held));
         let resets = match budget.window(now).end {
             Some(end) => format!(
                 "It begins anew at {}.",
@@ -206,7 +207,7 @@ impl CallerLimits {
             None => "It does not begin anew.".to_owned(),
         };
         let message = format!(
-            "The budget of this {noun} ({amount} {unit} per {period}) has no room: {used} used, {held} held. {resets}"
+            "The budget of this {noun} ({amount} {unit} per {period}) has no room for {needed} more: {used} used, {held} held. {resets}"
         );
         Fault::new(FaultKind::BudgetSpent, message)
     }

@@ -98,11 +98,11 @@ fn a_spent_budget_is_told_with_its_numbers_and_its_end() {
     let limits =
         caller(|_| (), |team| team.budgets = vec![budget(Unit::Credits, 100), budget(Unit::Images, 20)]);
     let exceeded = Exceeded { demand: 1, used: 18_000_000, held: 1_500_000 };
-    let fault = limits.spent(exceeded, "2026-11-22T12:00:00Z".parse().unwrap());
+    let fault = limits.spent(exceeded, 2_000_000, "2026-11-22T12:00:00Z".parse().unwrap());
     assert_eq!((fault.status(), fault.code()), (429, "insufficient_quota"));
     assert_eq!(
         fault.message(),
-        "The budget of this team (20 images per day) has no room: 18 used, 1.5 held. It begins anew at 2026-11-23 00:00 CET."
+        "The budget of this team (20 images per day) has no room for 2 more: 18 used, 1.5 held. It begins anew at 2026-11-23 00:00 CET."
     );
 }
 
