@@ -3,11 +3,12 @@
 //! A generation is an owned background task. A request only *waits* for it, with its own deadline and free to leave:
 //! joining, retries that buy nothing, hand-over at the deadline and drain all come from this one idea.
 //!
-//! Reading order: [`Generations::begin`] (join or start, by the rules of `registry`), `run` (admission, its images side
-//! by side), `uploads` (pictures that came along), `one_image` (place, purchase, create, watch), `create` (one key, many tries), `doubt` and
-//! `reconcile` (creates without an answer), [`watch`] (when do tasks end), `attempts` (once more after a failed task),
-//! [`Waiter`] (waiting and leaving), `audience` (who has an interest), `pictures` and `gallery` (links become bytes, and
-//! are stored); [`journal`] (what outlives the process), `scribe` (what is written without waiting), `recover` (the next
+//! Reading order: [`Generations::begin`] (`enter`: join or start, by the rules of `registry`), `booking` (what is held
+//! for it), `run` (admission, its images side by side), `uploads` (pictures that came along), `one_image` (place,
+//! purchase, create, watch), `queue` (whose turn it is), `create` (one key, many tries), `doubt` and `reconcile` (creates
+//! without an answer), [`watch`] (when do tasks end), `attempts` (once more after a failed task), [`Waiter`] (waiting and
+//! leaving), `audience` (who has an interest), `pictures` and `gallery` (links become bytes, and are stored);
+//! [`journal`] (what outlives the process), `scribe` and `counts` (what is written without waiting), `recover` (the next
 //! start).
 //! Knows the capabilities; nothing of HTTP towards clients.
 

@@ -42,13 +42,17 @@ fn mixed(number: u32) -> Value {
 
 /// Looks at the books until `ended`: at no time may more than `amount` be used and held.
 async fn watched<T>(house: &Harness, unit: &str, amount: u64, work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
+    let (mut work, mut looks) = (std::pin::pin!(work), 0);
     loop {
         tokio::select! {
-            done = &mut work => return done,
+            done = &mut work => {
+                assert!(looks > 0, "nobody looked");
+                return done;
+            }
             () = tokio::time::sleep(std::time::Duration::from_millis(5)) => {
                 let (used, held) = house.books().standing(DESIGN, unit);
                 assert!(used + held <= amount, "{used} used, {held} held of {amount}");
+                looks += 1;
             }
         }
     }
