@@ -40,18 +40,22 @@ fn mixed(number: u32) -> Value {
     json!({"prompt": format!("fox {number} [latency:100ms]"), "n": 1 + number % 4, "size": "816x816", "quality": quality})
 }
 
-/// Looks at the books until `ended`: at no time may more than `amount` be used and held.
-async fn watched<T>(house: &Harness, unit: &str, amount: u64, work: impl Future<Output = T>) -> T {
+/// Looks at the books while `work` is under way and once after it, and counts the looks: at no time may more than
+/// `amount` be used and held.
+async fn watched<T>(house: &Harness, unit: &str, amount: u64, work: impl Future<Output = T>) -> (T, usize) {
+    let look = || {
+        let (used, held) = house.books().standing(DESIGN, unit);
+        assert!(used + held <= amount, "{used} used, {held} held of {amount}");
+    };
     let (mut work, mut looks) = (std::pin::pin!(work), 0);
     loop {
         tokio::select! {
             done = &mut work => {
-                assert!(looks > 0, "nobody looked");
-                return done;
+                look();
+                return (done, looks);
             }
             () = tokio::time::sleep(std::time::Duration::from_millis(5)) => {
-                let (used, held) = house.books().standing(DESIGN, unit);
-                assert!(used + held <= amount, "{used} used, {held} held of {amount}");
+                look();
                 looks += 1;
             }
         }
@@ -66,14 +70,15 @@ async fn a_crowd_stays_within(unit: &str, amount: u64, micro_per_credit: f64) {
         let house = &house;
         async move { house.generate(mixed(number)).await }
     }));
-    let answers = watched(&house, unit, amount * ONE, crowd).await;
+    let (answers, looks) = watched(&house, unit, amount * ONE, crowd).await;
+    assert!(looks > 5, "{looks} looks while the crowd was served");
     let made = answers.iter().filter(|answer| answer.status == 200).count();
     assert!(made > 10 && made < 150, "{made} made");
     answers.iter().filter(|answer| answer.status != 200).for_each(|answer| drop(is_spent(answer)));
     let mut number = 0;
     let last: Answer = loop {
         number += 1;
-        let answer = watched(&house, unit, amount * ONE, house.draw(&format!("owl {number}"))).await;
+        let (answer, _) = watched(&house, unit, amount * ONE, house.draw(&format!("owl {number}"))).await;
         house.books().rest().await;
         if answer.status != 200 {
             break answer;
