@@ -8,6 +8,7 @@ mod limits;
 mod policy;
 mod prices;
 mod rows;
+mod sharing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -216,6 +217,7 @@ impl Reloading {
         })?;
         // First: whoever the policy lets in has its limits already.
         self.gateway.set_limits(limits::book(&loaded.settings));
+        self.gateway.set_cache_rules(sharing::rules(&loaded.settings));
         self.gateway.set_policy(policy);
         self.gateway.set_micro_credits_per_usd(loaded.settings.pricing.credits_per_usd.micros());
         let waiting = needs_restart(&self.settings, &loaded.settings);

@@ -7,7 +7,8 @@
 //! for it), `run` (admission, its images side by side), `uploads` (pictures that came along), `one_image` (place,
 //! purchase, create, watch), `queue` (whose turn it is), `create` (one key, many tries), `doubt` and `reconcile` (creates
 //! without an answer), [`watch`] (when do tasks end), `attempts` (once more after a failed task), [`Waiter`] (waiting and
-//! leaving), `audience` (who has an interest), `pictures` and `gallery` (links become bytes, and are stored);
+//! leaving), `audience` (who has an interest), `pictures` and `gallery` (links become bytes, and are stored), `results`
+//! (what ended answers others);
 //! [`journal`] (what outlives the process), `scribe` and `counts` (what is written without waiting), `recover` (the next
 //! start).
 //! Knows the capabilities; nothing of HTTP towards clients.
@@ -37,6 +38,7 @@ mod queue;
 mod reconcile;
 mod recover;
 mod registry;
+mod results;
 mod reuse;
 mod run;
 mod scribe;
@@ -75,6 +77,7 @@ use health::Trials;
 use journal::{Journal, JournalError, Note, Wanted};
 use queue::Queue;
 use registry::Registry;
+use results::Cache;
 use scribe::Scribe;
 use uploads::Uploads;
 use watch::Watcher;
@@ -103,6 +106,7 @@ struct House {
     trials: Trials,
     scribe: Scribe,
     registry: Mutex<Registry>,
+    cache: Arc<Cache>,
     uploads: Uploads,
     canceller: Canceller,
     tasks: TaskTracker,
@@ -133,9 +137,10 @@ impl Generations {
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> (Self, impl Future<Output = ()> + Send) {
-        let Keeping { journal, pictures, keep, quota } = keeping.into();
+        let Keeping { journal, pictures, keep, quota, rules } = keeping.into();
         let tasks = TaskTracker::new();
-        let (scribe, writing) = Scribe::new(Arc::clone(&journal));
+        let cache = Arc::new(Cache::new(rules));
+        let (scribe, writing) = Scribe::new(Arc::clone(&journal), Arc::clone(&cache));
         let uploads = Uploads::new(Arc::clone(&upstream), scribe.clone(), tasks.clone(), &options);
         let sweeping = recover::sweep(Arc::clone(&journal), options.replay, clock.clone());
         let store = pictures.map(|store| (store, keep));
@@ -157,6 +162,7 @@ impl Generations {
             journal,
             scribe,
             registry: Mutex::new(Registry::new(options.replay, options.task_timeout)),
+            cache,
             options,
             tasks,
             counts,
@@ -201,6 +207,7 @@ impl Generations {
         let withdrawn = self.registry().withdraw(team, id);
         let (generation, withdrawal) = withdrawn?;
         tracing::info!(generation_id = %generation.id(), team, "a generation was taken back");
+        self.0.unshare(&generation);
         self.0.scribe.note(Note::Withdrawn { generation: generation.id().clone() });
         if withdrawal == Withdrawal::Cancel {
             self.0.cancel(&generation);

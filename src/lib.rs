@@ -25,6 +25,8 @@ pub mod money;
 pub mod openai;
 
 // Capabilities: know the vocabulary and tell `telemetry`, but neither each other nor the server.
+/// Results by fingerprint: who shares them, how long, what is in memory.
+pub mod cache;
 /// What each Evolink model can do, one row a model; request → plan.
 pub mod catalog;
 /// Settings: file and environment → expanded → validated; reload.

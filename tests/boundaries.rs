@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 500;
 
 /// Each room and the rooms it may know.
-const ROOMS: [(&str, &[&str]); 21] = [
+const ROOMS: [(&str, &[&str]); 22] = [
     ("clock", &[]),
     ("disk", &[]),
     ("money", &[]),
@@ -25,16 +25,18 @@ const ROOMS: [(&str, &[&str]); 21] = [
     ("openai", &["fault", "image", "money"]),
     ("telemetry", &["money"]),
     ("config", &["fault", "image", "money"]),
+    ("cache", &["image"]),
     ("catalog", &["fault", "image", "money", "openai"]),
     ("keys", &["clock", "fault"]),
     ("quota", &["fault", "image", "money"]),
     ("evolink", &["fault", "image", "money", "telemetry"]),
     ("media", &["clock", "disk", "fault", "image", "telemetry"]),
-    ("generation", &["clock", "fault", "image", "money", "evolink", "media", "quota", "telemetry"]),
-    ("store", &["disk", "evolink", "fault", "generation", "image", "keys", "media", "money", "quota"]),
+    ("generation", &["cache", "clock", "fault", "image", "money", "evolink", "media", "quota", "telemetry"]),
+    ("store", &["cache", "disk", "evolink", "fault", "generation", "image", "keys", "media", "money", "quota"]),
     (
         "server",
         &[
+            "cache",
             "clock",
             "fault",
             "image",
@@ -53,6 +55,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
     (
         "app",
         &[
+            "cache",
             "clock",
             "fault",
             "image",
@@ -75,7 +78,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
 ];
 
 /// Each crate (or part of the standard library) that is kept to some rooms, and those rooms.
-const CRATES: [(&str, &[&str]); 24] = [
+const CRATES: [(&str, &[&str]); 25] = [
     ("axum", &["server"]),
     ("tower", &["server"]),
     ("tower_http", &["server"]),
@@ -85,6 +88,7 @@ const CRATES: [(&str, &[&str]); 24] = [
     ("reqwest", &["evolink", "media"]),
     ("multer", &["server"]),
     ("tempfile", &["media"]),
+    ("moka", &["cache", "media"]),
     ("prometheus", &["telemetry"]),
     ("tracing_subscriber", &["telemetry"]),
     ("image", &["media", "simulator"]),
@@ -96,7 +100,7 @@ const CRATES: [(&str, &[&str]); 24] = [
     ("clap", &["cli"]),
     ("sha2", &["config", "evolink", "image", "keys", "media"]),
     ("subtle", &["keys"]),
-    ("arc_swap", &["evolink", "keys", "server"]),
+    ("arc_swap", &["cache", "evolink", "keys", "server"]),
     ("std::env", &["config"]),
     ("std::fs", &["config", "keys", "media", "store", "telemetry"]),
     ("std::process::exit", &[]),

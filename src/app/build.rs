@@ -8,7 +8,9 @@ use tokio::task::JoinSet;
 
 use super::balance::{Account, LOOK_EVERY};
 use super::limits::book;
+use super::sharing::rules;
 use super::{StartError, policy};
+use crate::cache::RuleBook;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::settings::{self, Batch, ImageStore, StateStore};
@@ -70,6 +72,7 @@ impl App {
             pictures: pictures(settings, &clock),
             keep: settings.images.keep,
             quota: Arc::clone(&quota),
+            rules: RuleBook::new(rules(settings)),
         };
         let (generations, bookkeeping) = Generations::new(
             upstream,

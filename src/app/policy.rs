@@ -1,4 +1,4 @@
-//! From settings to the policy a request is judged by: keys, catalog, strictness, sharing.
+//! From settings to the policy a request is judged by: keys, catalog, strictness.
 
 use std::collections::BTreeMap;
 
@@ -32,11 +32,10 @@ pub fn policy(settings: &Settings) -> Result<Policy, PolicyError> {
     let mut teams: Vec<_> = settings.teams.iter().map(|team| team_of(team, settings)).collect();
     let mut specs: Vec<_> = settings.teams.iter().flat_map(specs_of).collect();
     if settings.teams.is_empty() {
-        let (strict, cached) = (settings.strict, settings.cache.enabled);
-        teams.push(keys::Team { strict, cached, ..keys::Team::new(DEFAULT_TEAM) });
+        teams.push(keys::Team { strict: settings.strict, ..keys::Team::new(DEFAULT_TEAM) });
         specs.push(first_key(settings)?);
     }
-    let listings = listings(settings, &teams, &specs);
+    let listings = listings(&teams, &specs);
     Ok(Policy {
         keys: Keys::new(teams, specs).map_err(PolicyError::Keys)?,
         admin: AdminPolicy {
@@ -56,22 +55,16 @@ fn team_of(team: &Team, settings: &Settings) -> keys::Team {
     keys::Team {
         models: team.models.clone(),
         strict: team.strict.unwrap_or(settings.strict),
-        cached: team.cache.over(&settings.cache).enabled,
         ..keys::Team::new(team.name.as_str())
     }
 }
 
 /// The teams as the admin API shows them.
-fn listings(settings: &Settings, teams: &[keys::Team], specs: &[KeySpec]) -> Vec<TeamListing> {
-    let cache = |name: &str| {
-        let own = settings.teams.iter().find(|team| team.name == name);
-        own.and_then(|team| team.cache.enabled).unwrap_or(settings.cache.enabled)
-    };
+fn listings(teams: &[keys::Team], specs: &[KeySpec]) -> Vec<TeamListing> {
     let listing = |team: &keys::Team| TeamListing {
         name: team.name.to_string(),
         models: team.models.clone(),
         strict: team.strict,
-        cache: cache(&team.name),
         keys: specs.iter().filter(|spec| spec.team == *team.name).count(),
     };
     teams.iter().map(listing).collect()

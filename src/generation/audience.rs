@@ -165,6 +165,11 @@ impl Audience {
         self.lock().claim != Claim::None
     }
 
+    /// Its team took it back.
+    pub(super) fn is_withdrawn(&self) -> bool {
+        matches!(self.lock().claim, Claim::Withdrawn | Claim::Cancelled)
+    }
+
     pub(super) fn is_given_up(&self) -> bool {
         self.lock().purchase == Purchase::GivenUp
     }

@@ -7,16 +7,15 @@ use tokio::time::Instant;
 use super::booking::Booking;
 use super::counts::Kind;
 use super::journal::{Note, Wanted};
-use super::model::{Generation, Owner};
+use super::model::{Generation, State};
 use super::purchase::{in_patience, unwritten};
 use super::registry::Found;
-use super::reuse::{Came, Reuse, Sharing, Wish, nothing_cached};
+use super::results::Cached;
+use super::reuse::{Came, Sharing, Wish, nothing_cached};
 use super::waiter::Waiter;
 use super::{Generations, recover, run};
-use crate::fault::Fault;
-use crate::image::Plan;
-use crate::money::Credits;
-use crate::quota::{CallerLimits, Taken};
+use crate::fault::{Fault, FaultKind};
+use crate::quota::Taken;
 
 /// What a request came to.
 enum Begun {
@@ -34,20 +33,25 @@ impl Generations {
     /// `Overloaded` when too many generations are under way already, or it cannot be written down;
     /// `UpstreamUnavailable` while upstream takes no creates.
     pub async fn begin(&self, wish: Wish) -> Result<Waiter, Fault> {
-        if self.registry().may_have_forgotten_what_answers(&wish.owner, &wish.reuse) {
-            let Owner { team, fingerprint, .. } = &wish.owner;
-            let key = wish.reuse.idempotency_key.clone();
-            let wanted = Wanted::Answer { team: Arc::clone(team), fingerprint: *fingerprint, key };
+        let name = self.registry().may_have_forgotten_the_name(&wish.owner, &wish.reuse).cloned();
+        if let Some(key) = name {
+            let wanted = Wanted::Named { team: Arc::clone(&wish.owner.team), key };
             recover::recall(&self.0, wanted).await.map_err(|error| unwritten().with_cause(error))?;
         }
-        let mut waiter = self.enter(wish).await?;
+        let cached = self.0.look_behind(&wish.owner, &wish.reuse).await;
+        let shares = matches!(wish.reuse.sharing, Sharing::Shared { .. });
+        let entered = self.enter(wish, cached).await;
+        if let Some(result) = found(&entered).filter(|_| shares) {
+            self.0.metrics.cache_lookup(result);
+        }
+        let mut waiter = entered?;
         waiter.admitted().await?;
         Ok(waiter)
     }
 
-    async fn enter(&self, wish: Wish) -> Result<Waiter, Fault> {
-        let Wish { plan, owner, inputs, reuse, limits, price } = wish;
-        let begun = self.find_or_add(plan, &owner, &reuse, &limits, price)?;
+    async fn enter(&self, wish: Wish, cached: Option<Cached>) -> Result<Waiter, Fault> {
+        let begun = self.find_or_add(&wish, cached)?;
+        let Wish { owner, inputs, reuse, limits, .. } = wish;
         let (Found { generation, came, newly_named }, taken) = match begun {
             Begun::Found(found, taken) => (found, taken),
             Begun::New(generation) => {
@@ -82,19 +86,19 @@ impl Generations {
     /// the first begins one.
     fn find_or_add(
         &self,
-        plan: Arc<Plan>,
-        owner: &Owner,
-        reuse: &Reuse,
-        limits: &CallerLimits,
-        price: Credits,
+        wish: &Wish,
+        cached: Option<Cached>,
     ) -> Result<Begun, Fault> {
+        let Wish { plan, owner, reuse, limits, price, .. } = wish;
         let mut registry = self.registry();
         let now = Instant::now();
         let gate = &self.0.quota.gate;
         let limited = |refused: Box<_>| self.0.limited(limits, *refused);
         // Before anything is found: a request that is refused takes nobody's place and names nothing.
         gate.ask(limits, 0, now).map_err(limited)?;
-        if let Some(found) = registry.take(owner, reuse)? {
+        // Again, under the lock: what was under way a moment ago may be a result by now.
+        let cached = cached.or_else(|| self.0.cached(owner, reuse));
+        if let Some(found) = registry.take(owner, reuse, cached)? {
             // A request is counted even where it costs nothing.
             return Ok(Begun::Found(found, gate.take(limits, 0, now).into()));
         }
@@ -105,11 +109,24 @@ impl Generations {
         let private = reuse.sharing == Sharing::Private;
         let taken = gate.enter(limits, plan.count.into(), now).map_err(limited)?;
         let per_usd = self.0.quota.micro_credits_per_usd();
-        let booking = Booking::new(limits.clone(), price, per_usd).took(taken);
-        let generation = Generation::new(plan, owner.clone(), self.0.clock.unix_ms()).booked(booking);
+        let booking = Booking::new(limits.clone(), *price, per_usd).took(taken);
+        let generation = Generation::new(Arc::clone(plan), owner.clone(), self.0.clock.unix_ms()).booked(booking);
         let generation = Arc::new(generation.kept_to(reuse.idempotency_key.clone(), private));
         generation.audience.enter();
         registry.add(&generation).inspect_err(|_| generation.booking.give_back(&self.0))?;
         Ok(Begun::New(generation))
+    }
+}
+
+/// What a look into the cache came to, as the metrics call it; none where a limit came before it.
+fn found(entered: &Result<Waiter, Fault>) -> Option<&'static str> {
+    match entered {
+        Ok(waiter) => Some(match waiter.came() {
+            Came::First => "miss",
+            Came::Joined => "collapsed",
+            Came::Hit { .. } if waiter.generation().state() == State::Failed => "negative",
+            Came::Hit { .. } => "hit",
+        }),
+        Err(fault) => (fault.kind() == FaultKind::CacheMiss).then_some("miss"),
     }
 }

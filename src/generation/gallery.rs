@@ -82,6 +82,11 @@ impl Gallery {
         self.disk.is_some()
     }
 
+    /// Whether a picture that is made now will be stored, as far as is known.
+    pub(super) fn keeps(&self) -> bool {
+        self.disk.as_ref().is_some_and(Disk::seems_well)
+    }
+
     /// Whether a picture that is bought now could be stored.
     ///
     /// # Errors

@@ -70,9 +70,10 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::super::journal::{
-        Admission, Intent, JournalFuture, Note, Page, Past, PastAt, Unfinished, Wanted,
+        Admission, Intent, JournalFuture, Note, Page, Past, PastAt, PastResult, Purge, Unfinished, Wanted,
     };
     use super::*;
+    use crate::cache::Key;
     use crate::evolink::{FileId, TaskId};
     use crate::quota::Exceeded;
 
@@ -117,6 +118,18 @@ mod tests {
         }
 
         fn recall(&self, _: Wanted, _: i64) -> JournalFuture<'_, Vec<Past>> {
+            unreachable!()
+        }
+
+        fn result(&self, _: Key, _: i64) -> JournalFuture<'_, Option<PastResult>> {
+            unreachable!()
+        }
+
+        fn results_until(&self) -> JournalFuture<'_, Option<i64>> {
+            unreachable!()
+        }
+
+        fn purge(&self, _: Purge) -> JournalFuture<'_, usize> {
             unreachable!()
         }
 

@@ -12,8 +12,9 @@ use std::sync::Arc;
 
 use super::model::{GenerationId, ImageResult, Owner};
 use super::reuse::IdempotencyKey;
+use crate::cache::Key;
 use crate::evolink::{CreateBody, FileId, TaskId, UpstreamKey};
-use crate::image::{ContentHash, Fingerprint, Plan};
+use crate::image::{ContentHash, Plan};
 use crate::media::StoredPicture;
 use crate::money::Credits;
 use crate::quota::{Demand, Exceeded, Settlement, Spent, Unit, UsageRow};
@@ -80,13 +81,15 @@ pub enum Note {
     Task { purchase: PurchaseId, task: TaskId, reserved: Option<Credits> },
     /// How an image ended.
     Ended { purchase: PurchaseId, result: ImageResult },
-    /// The whole generation's end; its holds are settled. `created` is the answer's, in seconds.
+    /// The whole generation's end; its holds are settled. `created` is the answer's, in seconds. `shared`: it answers
+    /// others from now on.
     Finished {
         generation: GenerationId,
         created: i64,
         ended_ms: i64,
         images: Vec<ImageResult>,
         settlement: Box<Settlement>,
+        shared: Option<Shared>,
     },
     /// Its tasks are known to cost at least so much: holds below that are raised.
     Raised { generation: GenerationId, spent: Spent, micro_credits_per_usd: u64 },
@@ -99,6 +102,8 @@ pub enum Note {
     /// Another of the team's idempotency keys has this generation's answer. The key's own generation has it by its
     /// admission.
     Named { generation: GenerationId, team: Arc<str>, key: IdempotencyKey },
+    /// Its pictures cannot be had any more: it answers no others.
+    Unshared { generation: GenerationId },
     /// Its team took it back: nobody finds it any more.
     Withdrawn { generation: GenerationId },
     /// Nothing was bought and nothing will be.
@@ -120,6 +125,7 @@ impl fmt::Display for Note {
             Self::Promised { generation } => ("the promise", generation),
             Self::Stored { generation, .. } => ("a stored picture", generation),
             Self::Named { generation, .. } => ("another idempotency key", generation),
+            Self::Unshared { generation } => ("the loss of a result", generation),
             Self::Withdrawn { generation } => ("the withdrawal", generation),
             Self::Dropped { generation } => ("the dropping", generation),
             Self::Uploaded { generation, .. } => ("an upload", generation),
@@ -188,9 +194,31 @@ pub struct Past {
 pub enum Wanted {
     /// The team's of this id.
     Generation { team: Arc<str>, id: GenerationId },
-    /// Those that may answer a request: the one that the team's key stands for, and the latest that was made whole of
-    /// this and is not private.
-    Answer { team: Arc<str>, fingerprint: Fingerprint, key: Option<IdempotencyKey> },
+    /// The one that the team's key stands for.
+    Named { team: Arc<str>, key: IdempotencyKey },
+}
+
+/// The name under which a generation answers others, and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shared {
+    pub key: Key,
+    pub expires_ms: i64,
+}
+
+/// A result that is kept: the generation, and until when.
+#[derive(Debug, Clone)]
+pub struct PastResult {
+    pub past: Past,
+    pub expires_ms: i64,
+}
+
+/// Which results are meant; all of them where neither is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Purge {
+    /// Those that this team bought.
+    pub team: Option<String>,
+    /// Those that this model made.
+    pub model: Option<String>,
 }
 
 /// Some records, and where to read on; `None` at the end.
@@ -235,14 +263,20 @@ pub trait Journal: Send + Sync + 'static {
         before: Option<PastAt>,
         limit: usize,
     ) -> JournalFuture<'_, Page<Past, PastAt>>;
-    /// What is there of it that ended after `since_ms` and was not taken back; two at most.
+    /// What is there of it that ended after `since_ms` and was not taken back; one at most.
     fn recall(&self, wanted: Wanted, since_ms: i64) -> JournalFuture<'_, Vec<Past>>;
+    /// The result of this name that is kept beyond `now_ms`, however long ago it was made.
+    fn result(&self, key: Key, now_ms: i64) -> JournalFuture<'_, Option<PastResult>>;
+    /// When the last of the results is no longer kept; none without any.
+    fn results_until(&self) -> JournalFuture<'_, Option<i64>>;
+    /// Removes results, and tells how many there were. Their generations still answer by id and key.
+    fn purge(&self, which: Purge) -> JournalFuture<'_, usize>;
     /// Files upstream that no unfinished generation needs.
     fn idle_files(&self, limit: usize) -> JournalFuture<'_, Vec<FileId>>;
     /// Those of these tasks that are on record as a purchase's.
     fn on_record(&self, tasks: Vec<TaskId>) -> JournalFuture<'_, Vec<TaskId>>;
-    /// Removes at most `limit` generations that ended before `ended_before_ms`, and what is known of files that
-    /// expired before `now_ms`. Tells how many generations went.
+    /// Removes at most `limit` generations that ended before `ended_before_ms` and are no one's result, and results and
+    /// what is known of files that expired before `now_ms`. Tells how many generations went.
     fn sweep(&self, ended_before_ms: i64, now_ms: i64, limit: usize) -> JournalFuture<'_, usize>;
 }
 

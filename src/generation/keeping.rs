@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::journal::Journal;
+use crate::cache::{RuleBook, Rules};
 use crate::media::PictureStore;
 use crate::quota::Quota;
 
@@ -11,7 +12,6 @@ use crate::quota::Quota;
 const KEEP_USUAL: Duration = Duration::from_hours(168);
 
 /// The journal, and the store of pictures where there is one.
-#[derive(Clone)]
 pub struct Keeping {
     pub journal: Arc<dyn Journal>,
     /// None: pictures are not stored, and fetched from Evolink's links as long as these live.
@@ -20,6 +20,8 @@ pub struct Keeping {
     pub keep: Duration,
     /// Limits, and what is counted in memory.
     pub quota: Arc<Quota>,
+    /// By which teams share what they have made.
+    pub rules: RuleBook,
 }
 
 impl<J: Journal> From<Arc<J>> for Keeping {
@@ -31,6 +33,7 @@ impl<J: Journal> From<Arc<J>> for Keeping {
 
 impl From<Arc<dyn Journal>> for Keeping {
     fn from(journal: Arc<dyn Journal>) -> Self {
-        Self { journal, pictures: None, keep: KEEP_USUAL, quota: Quota::unlimited().into() }
+        let rules = RuleBook::for_all(Rules::default());
+        Self { journal, pictures: None, keep: KEEP_USUAL, quota: Quota::unlimited().into(), rules }
     }
 }

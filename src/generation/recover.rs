@@ -42,6 +42,7 @@ struct Counts {
 /// The journal cannot be read: the gateway must not start, it would buy again what is bought.
 pub(super) async fn recover(house: &Arc<House>) -> Result<(), JournalError> {
     house.claims.set_reading(true);
+    house.cache.note_behind(house.journal.results_until().await?);
     let mut counts = Counts { ended: restore_ended(house).await?, ..Counts::default() };
     let mut after = 0;
     loop {
@@ -160,15 +161,15 @@ fn still_answering_since(house: &House) -> i64 {
 }
 
 /// A generation that ended before.
-struct Ended {
-    generation: Arc<Generation>,
+pub(super) struct Ended {
+    pub generation: Arc<Generation>,
     finished: Arc<Finished>,
     /// Since its end.
     age: Duration,
     names: Vec<IdempotencyKey>,
 }
 
-fn ended(house: &House, past: Past, audience: Audience) -> Ended {
+pub(super) fn ended(house: &House, past: Past, audience: Audience) -> Ended {
     let Past { admission, created, ended_ms, images, pictures, idempotency_keys: names, .. } = past;
     let age = house.clock.since_ms(admission.created_ms);
     let generation = Arc::new(kept(house, admission, age, audience, &[]));

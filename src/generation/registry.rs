@@ -13,7 +13,8 @@ use super::reuse::IdempotencyKey;
 use crate::fault::{Fault, FaultKind};
 use crate::image::Fingerprint;
 pub(super) use finding::Found;
-use shelf::{Shelf, bytes_of};
+use shelf::Shelf;
+pub(super) use shelf::bytes_of;
 
 /// How old a generation may be whose answer reached nobody, to answer a repetition.
 const ORPHAN_AGE_MAX: Duration = Duration::from_mins(15);
@@ -136,6 +137,11 @@ impl Registry {
     pub(super) fn find(&mut self, team: &str, id: &str) -> Option<Arc<Generation>> {
         let generation = self.shelf.get(team, id)?;
         generation.audience.enter().then(|| Arc::clone(generation))
+    }
+
+    /// The generation of this id, whoever's it is.
+    pub(super) fn known(&self, id: &GenerationId) -> Option<Arc<Generation>> {
+        self.shelf.known(id).map(Arc::clone)
     }
 
     /// Whether the journal may know the generation of this id, and this does not.

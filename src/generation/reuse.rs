@@ -34,6 +34,7 @@ impl IdempotencyKey {
 }
 
 /// What a request wants.
+#[derive(Clone)]
 pub struct Wish {
     pub plan: Arc<Plan>,
     pub owner: Owner,
@@ -61,8 +62,8 @@ pub struct Reuse {
 /// With whom a request shares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
-    /// With its whole team: it joins what is under way, and takes what ended within `max_age` (without one, within
-    /// `replay`).
+    /// With its whole team, or with all that share: it takes the result that the cache has, if it is not older than
+    /// `max_age`, and joins what its team has under way.
     Shared { max_age: Option<Duration> },
     /// It buys its own, which later requests may share; only what was bought for the same key and reached nobody is
     /// taken first.
@@ -84,8 +85,8 @@ pub enum Came {
     First,
     /// It found it under way, or as one that had reached nobody.
     Joined,
-    /// The generation had ended so long ago, and answers for so long from now on.
-    Hit { age: Duration, left: Duration },
+    /// The generation had ended so long ago, and answers for so long from now on. `foreign`: it is another team's.
+    Hit { age: Duration, left: Duration, foreign: bool },
 }
 
 /// The same key, and another request.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::House;
 use super::counts::Kind;
 use super::gallery::MadeSoFar;
-use super::journal::{Intent, JournalError, Note};
+use super::journal::{Intent, JournalError, Note, Shared};
 use super::model::{Finished, Generation, ImageResult, Phase, Timing};
 use super::one_image::{Order, Step, image};
 use super::pictures::Delivered;
@@ -166,7 +166,12 @@ fn ready(
 }
 
 /// Its pictures uploaded, then one task upstream for each image, side by side.
-async fn run(house: &House, generation: &Generation, standing: &Standing<'_>, start: Start) -> Kept {
+async fn run(
+    house: &House,
+    generation: &Arc<Generation>,
+    standing: &Standing<'_>,
+    start: Start,
+) -> Kept {
     let began = Instant::now();
     let Start { images: mut under_way, leases, inputs, taken_up } = start;
     let leases = house.uploads.lease_all(&generation.audience, inputs).await.map(|new| {
@@ -198,7 +203,8 @@ async fn run(house: &House, generation: &Generation, standing: &Standing<'_>, st
     timing.queue += queued;
     timing.create += uploaded;
     let finished = Finished { created: house.clock.unix(), images, timing };
-    note_end(house, generation, &finished);
+    let shared = house.to_share(generation, &finished);
+    note_end(house, generation, &finished, shared.clone());
     if nothing_was_bought(generation, &finished) {
         generation.booking.give_back(house);
     }
@@ -213,7 +219,7 @@ async fn run(house: &House, generation: &Generation, standing: &Standing<'_>, st
         }
     }
     let finished = Arc::new(finished);
-    generation.advance(Phase::Finished(Arc::clone(&finished)));
+    house.end(generation, Arc::clone(&finished), shared);
     (finished, delivered)
 }
 
@@ -234,7 +240,7 @@ fn note_uploads(house: &House, generation: &Generation, leases: &Leases) {
     }
 }
 
-fn note_end(house: &House, generation: &Generation, finished: &Finished) {
+fn note_end(house: &House, generation: &Generation, finished: &Finished, shared: Option<Shared>) {
     let id = generation.id().clone();
     house.scribe.note(if generation.audience.is_given_up() {
         Note::Dropped { generation: id }
@@ -245,6 +251,7 @@ fn note_end(house: &House, generation: &Generation, finished: &Finished) {
             ended_ms: house.clock.unix_ms(),
             images: finished.images.clone(),
             settlement: Box::new(generation.booking.settlement(house, generation, finished)),
+            shared,
         }
     });
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::journal::{Journal, JournalError, Note};
+use super::results::Cache;
 
 /// Notes that may wait to be written. No new work is taken while the journal fails, so what waits is of the
 /// generations under way, a handful each.
@@ -37,10 +38,11 @@ enum Entry {
 
 impl Scribe {
     /// The scribe, and its writing for the caller to own; that ends when the last clone is gone.
-    pub(super) fn new(journal: Arc<dyn Journal>) -> (Self, impl Future<Output = ()> + Send) {
+    /// `cache`: told of what is written.
+    pub(super) fn new(journal: Arc<dyn Journal>, cache: Arc<Cache>) -> (Self, impl Future<Output = ()> + Send) {
         let (desk, notes) = mpsc::channel(NOTES_MAX);
         let unwritten = Arc::new(AtomicUsize::new(0));
-        let writing = write_all(journal, notes, Arc::clone(&unwritten));
+        let writing = write_all(journal, cache, notes, Arc::clone(&unwritten));
         (Self { desk, unwritten }, writing)
     }
 
@@ -69,7 +71,12 @@ impl Scribe {
     }
 }
 
-async fn write_all(journal: Arc<dyn Journal>, mut desk: mpsc::Receiver<Entry>, unwritten: Arc<AtomicUsize>) {
+async fn write_all(
+    journal: Arc<dyn Journal>,
+    cache: Arc<Cache>,
+    mut desk: mpsc::Receiver<Entry>,
+    unwritten: Arc<AtomicUsize>,
+) {
     let mut entries = Vec::new();
     while desk.recv_many(&mut entries, BATCH_MAX).await > 0 {
         let (mut notes, mut marks) = (Vec::new(), Vec::new());
@@ -80,7 +87,9 @@ async fn write_all(journal: Arc<dyn Journal>, mut desk: mpsc::Receiver<Entry>, u
             }
         }
         let count = notes.len();
-        write_batch(&*journal, &Arc::from(notes)).await;
+        let notes = Arc::from(notes);
+        write_batch(&*journal, &notes).await;
+        cache.written(&notes);
         unwritten.fetch_sub(count, Ordering::AcqRel);
         for mark in marks {
             // Who waited may have left.

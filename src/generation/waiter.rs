@@ -103,23 +103,36 @@ impl Waiter {
     /// The pictures of the end.
     ///
     /// # Errors
-    /// `ResultUnavailable` when none of the made pictures could be fetched.
+    /// `ResultUnavailable` when none of the made pictures could be fetched; of a result, when any could not.
     pub async fn pictures(&self, finished: &Finished) -> Result<Arc<Delivered>, Fault> {
         let delivered = self.generation.pictures.fetch(&self.house, finished).await;
+        let in_part = !self.is_hit() && delivered.images.iter().any(Result::is_ok);
         match delivered
             .images
             .iter()
             .zip(&finished.images)
             .find(|(picture, made)| made.is_ok() && picture.is_err())
         {
-            Some((Err(fault), _)) if delivered.images.iter().all(Result::is_err) => {
+            Some((Err(fault), _)) if !in_part => {
                 if !fault.should_retry() {
-                    self.generation.spoil();
+                    self.house.lose(&self.generation);
                 }
                 Err(fault.clone())
             }
             _ => Ok(delivered),
         }
+    }
+
+    /// Whether it is a result whose pictures cannot be had any more: it answers nobody from now on, and the same request
+    /// has them made again.
+    pub async fn is_lost(&self) -> bool {
+        let Phase::Finished(finished) = self.generation.phase() else { return false };
+        let looks = self.is_hit() && finished.is_whole();
+        looks && self.pictures(&finished).await.is_err_and(|fault| !fault.should_retry())
+    }
+
+    fn is_hit(&self) -> bool {
+        matches!(self.came, Came::Hit { .. })
     }
 
     /// The answer when the longest silent wait is over.
@@ -159,9 +172,11 @@ impl Waiter {
         }
     }
 
-    /// The client has the whole answer.
+    /// The client has the whole answer. Another team's is none of those that the generation was made for.
     pub fn answered(mut self) {
-        self.leaving = Leaving::Answered;
+        if !matches!(self.came, Came::Hit { foreign: true, .. }) {
+            self.leaving = Leaving::Answered;
+        }
     }
 
     /// Whether the leaving of the last one ends what it waited for.

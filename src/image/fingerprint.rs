@@ -7,10 +7,13 @@ use sha2::{Digest, Sha256};
 
 use super::{Reference, TaskSpec};
 
-/// Changes whenever the encoding below does, so that old fingerprints never match new ones.
+/// Changes whenever the encoding below does, or what a model makes of the same parameters, so that old fingerprints
+/// never match new ones.
 const ENCODING: u8 = 2;
 /// In the place of `ENCODING` for a variant, so that none is a fingerprint of a task.
 const VARIANT: u8 = 255;
+/// Likewise for a seed that the model has no use for.
+const SEED: u8 = 254;
 
 /// SHA-256 over everything upstream is asked for, and how often. Delivery and form (file format, compression,
 /// scaling) are not in it: they are applied to finished pictures on the way out.
@@ -42,10 +45,20 @@ impl Fingerprint {
     /// Of another picture of the same: clients name them.
     #[must_use]
     pub fn variant(self, name: &str) -> Self {
+        self.marked(VARIANT, name)
+    }
+
+    /// Of another picture of the same: the client chose a seed, and the model has none.
+    #[must_use]
+    pub fn seeded(self, seed: &str) -> Self {
+        self.marked(SEED, seed)
+    }
+
+    fn marked(self, mark: u8, text: &str) -> Self {
         let mut encoder = Encoder(Sha256::new());
-        encoder.byte(VARIANT);
+        encoder.byte(mark);
         encoder.0.update(self.0);
-        encoder.text(name);
+        encoder.text(text);
         Self(encoder.0.finalize().into())
     }
 

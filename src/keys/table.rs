@@ -22,14 +22,12 @@ pub struct Team {
     pub models: Option<Vec<String>>,
     /// Refuse parameters without effect instead of ignoring them.
     pub strict: bool,
-    /// Its identical requests share one answer.
-    pub cached: bool,
 }
 
 impl Team {
     /// A team that may use every model.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), models: None, strict: false, cached: true }
+        Self { name: name.into(), models: None, strict: false }
     }
 
     /// Whether the team may use `model`, an alias already resolved.

@@ -3,6 +3,7 @@
 //! [`access`] decides who may use the admin API; its routes are one file each.
 
 mod access;
+mod cache;
 mod generations;
 mod keys;
 mod query;
@@ -37,7 +38,7 @@ use crate::keys::KeyDigest;
 /// What an operator on a wrong path is told.
 const SERVED: &str = "/livez, /readyz, /metrics, GET /admin/v1/generations, GET /admin/v1/teams, \
     GET and POST /admin/v1/keys, DELETE /admin/v1/keys/{id}, POST /admin/v1/keys/{id}/rotate, \
-    GET /admin/v1/upstream, GET /admin/v1/usage and POST /admin/v1/reload";
+    GET /admin/v1/upstream, GET /admin/v1/usage, DELETE /admin/v1/cache and POST /admin/v1/reload";
 
 /// What a reload may replace of the admin API.
 #[derive(Debug, Default)]
@@ -80,6 +81,7 @@ pub fn admin(gateway: Arc<Gateway>, shutdown: Shutdown, admin: Admin) -> Router 
         .route("/admin/v1/teams", get(teams::list))
         .route("/admin/v1/upstream", get(upstream::show))
         .route("/admin/v1/usage", get(usage::report))
+        .route("/admin/v1/cache", delete(cache::purge))
         .route("/admin/v1/reload", post(reload::reload))
         .fallback(unknown_url)
         .method_not_allowed_fallback(method_not_allowed)

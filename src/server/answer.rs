@@ -145,7 +145,7 @@ pub(super) fn respond(composed: Composed, waiter: Waiter, access: Access, place:
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    head::name_generation(headers, waiter.generation());
+    head::name_to(headers, waiter.generation(), access);
     head::tell_access(headers, access);
     head::tell_cost(headers, &composed.made.finished, access);
     head::tell_timing(headers, &composed.made, composed.encode);

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderName};
+use serde_json::Value;
 
 use super::prefer::split;
 use crate::fault::Fault;
 use crate::generation::{IdempotencyKey, Reuse, Sharing};
-use crate::image::Fingerprint;
+use crate::image::{Fingerprint, Plan};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const CACHE_VARIANT: HeaderName = HeaderName::from_static("x-gateway-cache-variant");
@@ -21,6 +22,9 @@ const STAINLESS_RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-r
 const LENGTH_MAX: usize = 1024;
 /// Characters of a variant's name.
 const VARIANT_MAX: usize = 64;
+
+/// The parameter of that name.
+pub(super) const SEED: &str = "seed";
 
 /// An answer of links is taken by others up to this age: Evolink's links live 24 hours, and one that is handed out has
 /// to last for a while.
@@ -33,6 +37,7 @@ pub(super) struct CacheUse {
     /// Later requests of the team are answered with what this one has made.
     pub(super) stored: bool,
     variant: Option<String>,
+    seed: Option<String>,
 }
 
 impl CacheUse {
@@ -54,7 +59,7 @@ impl CacheUse {
             automatic_retry: is_automatic_retry(headers),
             idempotency_key: idempotency_key(headers)?,
         };
-        Ok(Self { reuse, stored: cached && sharing != Sharing::Private, variant: variant(headers)? })
+        Ok(Self { reuse, stored: cached && sharing != Sharing::Private, variant: variant(headers)?, seed: None })
     }
 
     /// The answer is to be links: those of old answers are dead, or soon will be.
@@ -65,8 +70,18 @@ impl CacheUse {
         self
     }
 
+    /// Who names another seed wants another picture, also of a model that has none.
+    pub(super) fn seeded(mut self, seed: Option<&Value>) -> Self {
+        self.seed = seed.map(Value::to_string);
+        self
+    }
+
     /// The same picture of another variant is another picture.
-    pub(super) fn fingerprint(&self, fingerprint: Fingerprint) -> Fingerprint {
+    pub(super) fn fingerprint(&self, plan: &Plan) -> Fingerprint {
+        let mut fingerprint = Fingerprint::of(&plan.task, plan.count);
+        if let Some(seed) = self.seed.as_ref().filter(|_| plan.ignored.iter().any(|name| name == SEED)) {
+            fingerprint = fingerprint.seeded(seed);
+        }
         self.variant.as_ref().map_or(fingerprint, |variant| fingerprint.variant(variant))
     }
 }
@@ -143,6 +158,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::catalog::Catalog;
+    use crate::image::ImageRequest;
 
     fn head(lines: &[(&'static str, &str)]) -> HeaderMap {
         let line = |(name, value): &(&'static str, &str)| {
@@ -218,13 +235,27 @@ mod tests {
 
     #[test]
     fn a_variant_is_another_picture() {
-        let of = |lines: &[_]| {
-            CacheUse::of(&head(lines), true).unwrap().fingerprint(Fingerprint::from_bytes([7; 32]))
-        };
+        let plan = Catalog::default().plan(ImageRequest::new("a fox"), false).unwrap();
+        let of = |lines: &[_]| CacheUse::of(&head(lines), true).unwrap().fingerprint(&plan);
         let (plain, first) = (of(&[]), of(&[("x-gateway-cache-variant", "1")]));
-        assert_eq!(plain, Fingerprint::from_bytes([7; 32]));
+        assert_eq!(plain, Fingerprint::of(&plan.task, plan.count));
         assert!(first != plain && first == of(&[("x-gateway-cache-variant", " 1 ")]));
         assert_ne!(first, of(&[("x-gateway-cache-variant", "2")]));
+    }
+
+    #[test]
+    fn a_seed_is_another_picture_where_the_model_has_none_too() {
+        let of = |model: &str, seed: Option<i64>| {
+            let mut request = ImageRequest { model: Some(model.to_owned()), ..ImageRequest::new("a fox") };
+            request.native.extend(seed.map(|seed| (SEED.to_owned(), seed.into())));
+            let cache = CacheUse::of(&head(&[]), true).unwrap().seeded(request.native.get(SEED));
+            cache.fingerprint(&Catalog::default().plan(request, false).unwrap())
+        };
+        for model in ["gpt-image-2", "z-image-turbo"] {
+            let prints = [of(model, None), of(model, Some(1)), of(model, Some(2))];
+            assert!(prints[0] != prints[1] && prints[0] != prints[2] && prints[1] != prints[2], "{model}");
+            assert_eq!(of(model, Some(1)), prints[1]);
+        }
     }
 
     proptest! {

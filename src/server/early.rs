@@ -17,7 +17,7 @@ use http_body_util::BodyExt as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout_at};
 
-use super::answer::head::{Access, name_generation, tell_access};
+use super::answer::head::{Access, name_to, tell_access};
 use super::answer::{AnswerBody, Composed, Writing};
 use super::layers::{Trail, as_fault};
 use super::respond::Outcome;
@@ -74,7 +74,7 @@ impl Early {
         };
         // Proxies like nginx would collect the body until its end.
         headers.insert(BUFFERING, HeaderValue::from_static("no"));
-        name_generation(headers, &self.generation);
+        name_to(headers, &self.generation, self.access);
         tell_access(headers, self.access);
         let mut beat = interval_at(Instant::now() + every, every);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -13,6 +13,7 @@ use super::layers::{Finished, Observe};
 use super::read_body::{BodyBudget, BodyLimits};
 use super::read_form::FormLimits;
 use super::waiting_room::WaitingRoom;
+use crate::cache::Rules;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::fault::Fault;
@@ -151,6 +152,11 @@ impl Gateway {
     pub fn set_limits(&self, book: Book) {
         self.quota.set_book(book);
         self.generations.limits_changed();
+    }
+
+    /// Replaces the rules by which teams share what they have made, for what is kept already too.
+    pub fn set_cache_rules(&self, teams: impl IntoIterator<Item = (Arc<str>, Rules)>) {
+        self.generations.set_cache_rules(teams);
     }
 
     /// Replaces what a dollar is worth, in millionths of a credit, for what begins from now on.

@@ -103,7 +103,8 @@ pub(super) fn whole(result: Result<Composed, Fault>, wait: Wait) -> Response {
         Ok(composed) => answer::respond(composed, wait.waiter, wait.access, wait.place),
         Err(fault) => {
             let mut response = fault_response(&fault);
-            head::name_generation(response.headers_mut(), wait.waiter.generation());
+            head::name_to(response.headers_mut(), wait.waiter.generation(), wait.access);
+            head::tell_failure_again(response.headers_mut(), wait.access);
             response
         }
     }

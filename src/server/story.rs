@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
 use super::answer::head::{self, Access};
-use super::cache_control::CacheUse;
+use super::cache_control::{CacheUse, SEED};
 use super::gateway::Gateway;
 use super::inputs::{Inputs, gather};
 use super::manner::Manner;
@@ -19,7 +19,7 @@ use super::visit::Visit;
 use super::wait::Wait;
 use crate::fault::{Fault, FaultKind};
 use crate::generation::{Owner, Wish};
-use crate::image::{Delivery, Fingerprint, ImageRequest, InputNames, Plan, Reference, TaskSpec};
+use crate::image::{Delivery, ImageRequest, InputNames, Plan, Reference, TaskSpec};
 use crate::media::{Guard, InputFile};
 use crate::openai::{ImageParams, StreamKind};
 use crate::quota::{CallerLimits, limit_behind};
@@ -67,7 +67,8 @@ pub(super) async fn tell(visit: Visit, asked: Asked) -> Result<Response, Fault> 
         request.model = Some(model.clone());
     }
     let names = request.names;
-    let cache = CacheUse::of(&visit.headers, visit.caller.team().cached)?;
+    let rules = visit.gateway.generations.cache_rules(visit.team());
+    let cache = CacheUse::of(&visit.headers, rules.enabled)?.seeded(request.native.get(SEED));
     let plan = Arc::new(plan(&visit, request, stream.is_some())?);
     let mut response = match check_links(&visit.gateway.guard, &plan.task, names).await {
         Ok(()) => run(visit, Arc::clone(&plan), files, cache, stream).await,
@@ -159,11 +160,17 @@ async fn begin(
     let owner = Owner {
         team: Arc::clone(team),
         key: caller.key().id.as_str().into(),
-        fingerprint: cache.fingerprint(Fingerprint::of(&plan.task, plan.count)),
+        fingerprint: cache.fingerprint(&plan),
     };
-    let CacheUse { reuse, stored, .. } = cache;
+    let CacheUse { reuse, mut stored, .. } = cache;
+    stored &= gateway.generations.keeps_results();
     let wish = Wish { plan: Arc::clone(&plan), owner, inputs, reuse, limits, price };
-    let begun = gateway.generations.begin(wish).await;
+    let mut begun = gateway.generations.begin(wish.clone()).await;
+    if let Ok(waiter) = &begun
+        && waiter.is_lost().await
+    {
+        begun = gateway.generations.begin(wish).await;
+    }
     let access = begun.as_ref().map_or(Access::First { stored }, |waiter| Access::of(waiter.came(), stored));
     trail.set_cache(access.label());
     let waiter = begun?;

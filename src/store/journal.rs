@@ -4,6 +4,7 @@
 //! [`Engine`], on the disk before it answers.
 
 mod read;
+mod results;
 mod stored;
 
 use std::sync::Arc;
@@ -11,10 +12,11 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::{Engine, StoreError, ledger, usage};
+use crate::cache::Key;
 use crate::evolink::{FileId, TaskId};
 use crate::generation::journal::{
-    Admission, Intent, Journal, JournalError, JournalFuture, Note, Page, Past, PastAt, PurchaseId,
-    Unfinished, Wanted,
+    Admission, Intent, Journal, JournalError, JournalFuture, Note, Page, Past, PastAt, PastResult, Purge,
+    PurchaseId, Unfinished, Wanted,
 };
 use crate::generation::{GenerationId, IdempotencyKey};
 use crate::quota::{Exceeded, Settlement, Spent};
@@ -115,14 +117,20 @@ impl Journal for EngineJournal {
     fn recall(&self, wanted: Wanted, since_ms: i64) -> JournalFuture<'_, Vec<Past>> {
         self.run(move |db| match wanted {
             Wanted::Generation { team, id } => read::by_id(db, &team, &id, since_ms),
-            Wanted::Answer { team, fingerprint, key } => {
-                let mut pasts = read::shared(db, &team, &fingerprint, since_ms)?;
-                if let Some(key) = key {
-                    pasts.extend(read::named(db, &team, &key, since_ms)?);
-                }
-                Ok(pasts)
-            }
+            Wanted::Named { team, key } => read::named(db, &team, &key, since_ms),
         })
+    }
+
+    fn result(&self, key: Key, now_ms: i64) -> JournalFuture<'_, Option<PastResult>> {
+        self.run(move |db| results::find(db, &key, now_ms))
+    }
+
+    fn results_until(&self) -> JournalFuture<'_, Option<i64>> {
+        self.run(results::until)
+    }
+
+    fn purge(&self, which: Purge) -> JournalFuture<'_, usize> {
+        self.run(move |db| results::purge(db, &which))
     }
 
     fn idle_files(&self, limit: usize) -> JournalFuture<'_, Vec<FileId>> {
@@ -137,6 +145,7 @@ impl Journal for EngineJournal {
         self.run(move |db| {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             ledger::sweep(db, now_ms, limit)?;
+            results::sweep(db, now_ms, limit)?;
             db.prepare_cached(
                 "DELETE FROM uploads WHERE (generation, content) IN \
                  (SELECT generation, content FROM uploads WHERE expires < ?1 LIMIT ?2)",
@@ -145,7 +154,9 @@ impl Journal for EngineJournal {
             let gone = db
                 .prepare_cached(
                     "DELETE FROM generations WHERE number IN \
-                     (SELECT number FROM generations WHERE ended < ?1 ORDER BY ended, number LIMIT ?2)",
+                     (SELECT number FROM generations WHERE ended < ?1 \
+                      AND NOT EXISTS (SELECT 1 FROM results WHERE generation = generations.id) \
+                      ORDER BY ended, number LIMIT ?2)",
                 )?
                 .execute(params![ended_before_ms, limit])?;
             Ok(gone)
@@ -222,9 +233,12 @@ fn write(db: &Connection, note: &Note) -> Result<(), StoreError> {
                 stored::whole(picture.bytes),
             ]),
         Note::Named { generation, team, key } => return name(db, team, key, generation),
-        Note::Withdrawn { generation } => db
-            .prepare_cached("UPDATE generations SET withdrawn = 1 WHERE id = ?1")?
-            .execute([generation.as_str()]),
+        Note::Unshared { generation } => return results::remove(db, generation),
+        Note::Withdrawn { generation } => {
+            results::remove(db, generation)?;
+            db.prepare_cached("UPDATE generations SET withdrawn = 1 WHERE id = ?1")?
+                .execute([generation.as_str()])
+        }
         Note::Uploaded { generation, upload } => db
             .prepare_cached(
                 "INSERT OR REPLACE INTO uploads (generation, content, file, url, expires) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -249,7 +263,7 @@ fn write(db: &Connection, note: &Note) -> Result<(), StoreError> {
 /// What changes the books, in the same transaction as the generation that it is about.
 fn account(db: &Connection, note: &Note) -> Result<(), StoreError> {
     match note {
-        Note::Finished { generation, created, ended_ms, images, settlement } => {
+        Note::Finished { generation, created, ended_ms, images, settlement, shared } => {
             let changed = db
                 .prepare_cached(
                 "UPDATE generations SET ended = ?2, outcome = ?3, whole = ?4 WHERE id = ?1 AND ended IS NULL",
@@ -265,6 +279,9 @@ fn account(db: &Connection, note: &Note) -> Result<(), StoreError> {
                 let Settlement { spent, micro_credits_per_usd, usage } = &**settlement;
                 ledger::settle(db, generation.as_str(), *spent, *micro_credits_per_usd)?;
                 usage::add(db, usage)?;
+                if let Some(shared) = shared {
+                    results::add(db, generation, shared)?;
+                }
             }
         }
         Note::Raised { generation, spent, micro_credits_per_usd } => {

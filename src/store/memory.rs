@@ -10,9 +10,11 @@ use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Engine, EngineLedger};
+use crate::cache::Key;
 use crate::evolink::{FileId, TaskId};
 use crate::generation::journal::{
-    Admission, Intent, Journal, JournalFuture, Note, Page, Past, PastAt, Unfinished, Wanted,
+    Admission, Intent, Journal, JournalFuture, Note, Page, Past, PastAt, PastResult, Purge, Unfinished,
+    Wanted,
 };
 use crate::quota::Exceeded;
 use ledger::MemoryLedger;
@@ -103,6 +105,18 @@ impl Journal for MemoryJournal {
 
     fn recall(&self, _: Wanted, _: i64) -> JournalFuture<'_, Vec<Past>> {
         done(Vec::new())
+    }
+
+    fn result(&self, _: Key, _: i64) -> JournalFuture<'_, Option<PastResult>> {
+        done(None)
+    }
+
+    fn results_until(&self) -> JournalFuture<'_, Option<i64>> {
+        done(None)
+    }
+
+    fn purge(&self, _: Purge) -> JournalFuture<'_, usize> {
+        done(0)
     }
 
     fn idle_files(&self, _: usize) -> JournalFuture<'_, Vec<FileId>> {

@@ -102,6 +102,11 @@ families! {
     generations_total: IntCounterVec = ["team", "model", "quality", "outcome"];
     /// Seconds from a generation's start to the end of its last task: its queue, not the fetching of its pictures.
     generation_duration_seconds: HistogramVec = ["model", "quality"], GENERATION_SECONDS;
+    /// Requests that looked for a result, by what they found: hit, collapsed (under way), negative (refused lately), lost
+    /// (its pictures are gone), miss.
+    cache_lookups_total: IntCounterVec = ["result"];
+    /// Results in memory.
+    cache_entries: IntGauge;
     /// Pictures made and charged.
     images_total: IntCounterVec = ["team", "model"];
     /// Evolink credits charged.

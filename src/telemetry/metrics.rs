@@ -130,6 +130,16 @@ impl Metrics {
         self.families.quota_overshoot_credits_total.inc_by(credits.decimal());
     }
 
+    /// A request looked for a result, and found this.
+    pub fn cache_lookup(&self, result: &'static str) {
+        self.families.cache_lookups_total.with_label_values(&[result]).inc();
+    }
+
+    /// Results in memory.
+    pub fn cache_entries(&self, count: u64) {
+        self.families.cache_entries.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// A request joined a generation.
     pub fn joined(&self) {
         self.families.joined_requests_total.inc();
@@ -233,6 +243,8 @@ mod tests {
             limit: 5_000_000_000,
             taken: Some((12_500_000, 0)),
         }]);
+        metrics.cache_lookup("hit");
+        metrics.cache_entries(3);
         metrics.joined();
         metrics.upstream(Call::Create, CallStatus::Http(200), 0.3);
         metrics.noticed(4, 0.4);
@@ -263,6 +275,8 @@ mod tests {
             r#"evolink_gateway_generation_duration_seconds_bucket{model="gpt-image-2",quality="medium",le="600"} 1"#,
             r#"evolink_gateway_credits_total{model="gpt-image-2",team="design"} 2.5"#,
             r#"evolink_gateway_upstream_requests_total{call="create",status="200"} 1"#,
+            r#"evolink_gateway_cache_lookups_total{result="hit"} 1"#,
+            "evolink_gateway_cache_entries 3",
             r#"evolink_gateway_running_generations{team="design"} 0"#,
             r#"evolink_gateway_queued_generations{team="design"} 0"#,
             r#"evolink_gateway_quota_used{mode="shadow",per="month",team="design",unit="credits"} 12.5"#,

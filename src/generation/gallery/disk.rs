@@ -86,6 +86,11 @@ impl Disk {
         }
     }
 
+    /// As far as is known; asks nobody.
+    pub(super) fn seems_well(&self) -> bool {
+        self.trouble.borrow().is_none()
+    }
+
     fn trouble(&self) -> Option<Arc<str>> {
         self.trouble.borrow().clone()
     }

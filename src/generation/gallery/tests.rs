@@ -9,11 +9,13 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::cache::{RuleBook, Rules};
 use crate::evolink::TaskId;
 use crate::fault::{Fault, FaultKind};
 use crate::generation::GenerationId;
 use crate::generation::journal::Journal;
 use crate::generation::model::MadeImage;
+use crate::generation::results::Cache;
 use crate::generation::tests::fake::Fake;
 use crate::media::{FetchOptions, Volume};
 use crate::money::Credits;
@@ -83,7 +85,7 @@ impl Bench {
         let clock = Clock::system();
         let store = PictureStore::on(volume.clone(), folder.path().join("images"), clock.clone());
         let journal: Arc<dyn Journal> = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
-        let (scribe, writing) = Scribe::new(journal);
+        let (scribe, writing) = Scribe::new(journal, no_cache());
         let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
         let upstream: Arc<dyn Upstream> = Arc::new(Fake::default());
         let keep = Duration::from_hours(1);
@@ -237,9 +239,13 @@ async fn a_folder_without_leave_to_write_takes_nothing() {
     // Never writable, also for root.
     let store = PictureStore::new("/proc/self/images".into(), clock.clone());
     let journal: Arc<dyn Journal> = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
-    let (scribe, _writing) = Scribe::new(journal);
+    let (scribe, _writing) = Scribe::new(journal, no_cache());
     let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
     let upstream: Arc<dyn Upstream> = Arc::new(Fake::default());
     let (gallery, _bookkeeping) = Gallery::new(upstream, fetcher, scribe, Some((store, MINUTE)), clock);
     assert!(gallery.works().await.is_err());
+}
+
+fn no_cache() -> Arc<Cache> {
+    Arc::new(Cache::new(RuleBook::for_all(Rules::default())))
 }

@@ -1,20 +1,25 @@
 //! The rules of doing it once: which generation a request takes instead of beginning one.
 //!
-//! Its idempotency key comes first. Then, who shares with its team joins what is under way and takes what ended; who
-//! buys its own takes only what was bought for the same key and reached nobody. A final failure answers both, for a
-//! while. Whoever takes a generation is counted in as its waiter before anyone else can look.
+//! Its idempotency key comes first. Then, who shares takes the result that the cache has, or joins what its team has
+//! under way; who buys its own takes only what was bought for the same key and reached nobody. A final failure answers
+//! both, for a while. Whoever takes a generation is counted in as its waiter before anyone else can look.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::model::{Generation, Owner, Phase};
+use super::super::model::{Finished, Generation, Owner, Phase};
+use super::super::results::Cached;
 use super::super::reuse::{Came, IdempotencyKey, Reuse, Sharing, conflict};
 use super::{ORPHAN_AGE_MAX, Registry, Subject, end_of};
-use crate::fault::Fault;
+use crate::cache::Freshness;
+use crate::fault::{Fault, FaultKind};
 
 /// How long a final failure answers the same request of the same key: clients that repeat it all the same would only
 /// have it refused again.
 const FAILURE_AGE_MAX: Duration = Duration::from_mins(1);
+/// How long a refusal by the safety filter answers the team's identical requests: the filter would refuse them again,
+/// and who thinks otherwise is not kept waiting for long.
+const REFUSAL_AGE_MAX: Duration = Duration::from_mins(5);
 
 /// A generation that answers a request.
 #[derive(Debug)]
@@ -32,7 +37,7 @@ impl Found {
 }
 
 impl Registry {
-    /// The generation that answers the request; None when it has to begin one.
+    /// The generation that answers the request; None when it has to begin one. `cached`: the result that the cache has.
     ///
     /// # Errors
     /// `IdempotencyConflict` when its key stands for another request.
@@ -40,6 +45,7 @@ impl Registry {
         &mut self,
         owner: &Owner,
         reuse: &Reuse,
+        cached: Option<Cached>,
     ) -> Result<Option<Found>, Fault> {
         if let Some(key) = &reuse.idempotency_key
             && let Some(found) = self.of_name(owner, key)?
@@ -48,12 +54,13 @@ impl Registry {
         }
         let subject = Subject::of(owner);
         Ok(match reuse.sharing {
-            Sharing::Shared { max_age } if reuse.only_if_cached => self.hit(&subject, reuse, max_age),
+            Sharing::Shared { .. } if reuse.only_if_cached => self.hit(owner, reuse, cached),
             _ if reuse.only_if_cached => None,
-            Sharing::Shared { max_age } => self
-                .under_way(&subject, reuse)
-                .or_else(|| self.hit(&subject, reuse, max_age))
-                .or_else(|| self.orphan(&subject, owner, reuse)),
+            Sharing::Shared { .. } => self
+                .hit(owner, reuse, cached)
+                .or_else(|| self.under_way(&subject, reuse))
+                .or_else(|| self.orphan(&subject, owner, reuse))
+                .or_else(|| self.refused(&subject)),
             Sharing::Own | Sharing::Private => {
                 self.orphan(&subject, owner, reuse).or_else(|| self.of_retry(&subject, owner, reuse))
             }
@@ -61,18 +68,14 @@ impl Registry {
         .or_else(|| if reuse.only_if_cached { None } else { self.failed(&subject, owner, reuse) }))
     }
 
-    /// Whether the journal may know a generation that answers the request, and this does not.
-    pub(in crate::generation) fn may_have_forgotten_what_answers(
+    /// The idempotency key, if the journal may know a generation for which it stands and this does not.
+    pub(in crate::generation) fn may_have_forgotten_the_name<'a>(
         &self,
         owner: &Owner,
-        reuse: &Reuse,
-    ) -> bool {
-        let unnamed =
-            reuse.idempotency_key.as_ref().is_some_and(|key| self.shelf.named(&owner.team, key).is_none());
-        let subject = Subject::of(owner);
-        let shared = matches!(reuse.sharing, Sharing::Shared { .. });
-        let known = || self.finished(&subject).any(|(generation, _)| is_shared(generation));
-        self.shelf.is_forgetful() && (unnamed || shared && !known())
+        reuse: &'a Reuse,
+    ) -> Option<&'a IdempotencyKey> {
+        let unknown = |key: &&IdempotencyKey| self.shelf.named(&owner.team, key).is_none();
+        reuse.idempotency_key.as_ref().filter(|_| self.shelf.is_forgetful()).filter(unknown)
     }
 
     fn of_name(&self, owner: &Owner, key: &IdempotencyKey) -> Result<Option<Found>, Fault> {
@@ -110,16 +113,16 @@ impl Registry {
             .find_map(|generation| generation.audience.enter().then(|| Found::of(generation, Came::Joined)))
     }
 
-    /// The latest one that ended and that the team shares. A new idempotency key stands for it from now on.
-    fn hit(&mut self, subject: &Subject, reuse: &Reuse, max_age: Option<Duration>) -> Option<Found> {
-        let fresh = |age: &Duration| max_age.is_none_or(|most| *age <= most);
-        let mut found = self
-            .finished(subject)
-            .filter(|(generation, age)| fresh(age) && is_shared(generation))
-            .find_map(|(generation, age)| {
-                generation.audience.enter().then(|| Found::of(generation, self.aged(age)))
-            })?;
-        if let Some(key) = &reuse.idempotency_key {
+    /// The result of the cache. A new idempotency key stands for it from now on, if it is the team's own.
+    fn hit(&mut self, owner: &Owner, reuse: &Reuse, cached: Option<Cached>) -> Option<Found> {
+        let Cached { generation, freshness: Freshness { age, left } } = cached?;
+        let foreign = generation.owner().team != owner.team;
+        let entered = generation.audience.enter();
+        let mut found = entered.then(|| Found::of(&generation, Came::Hit { age, left, foreign }))?;
+        if let Some(key) = &reuse.idempotency_key
+            && !foreign
+            && self.shelf.has_ended(&found.generation)
+        {
             self.shelf.name(&found.generation, key.clone());
             found.newly_named = true;
         }
@@ -173,8 +176,21 @@ impl Registry {
         let (generation, age) = of_key.next()?;
         let is_final = end_of(generation)
             .is_some_and(|finished| finished.is_final_failure() && generation.is_answer(&finished));
-        let answers = is_final && age <= FAILURE_AGE_MAX && generation.audience.enter();
-        answers.then(|| Found::of(generation, self.aged(age)))
+        let left = FAILURE_AGE_MAX.checked_sub(age).filter(|_| is_final)?;
+        generation.audience.enter().then(|| Found::of(generation, Came::Hit { age, left, foreign: false }))
+    }
+
+    /// The team's latest, if the safety filter refused it lately.
+    fn refused(&self, subject: &Subject) -> Option<Found> {
+        let mut of_team = self.finished(subject).filter(|(generation, _)| !generation.is_private());
+        let (generation, age) = of_team.next()?;
+        let refused = |finished: Arc<Finished>| {
+            finished.failure().is_some_and(|fault| fault.kind() == FaultKind::Moderation)
+                && generation.is_answer(&finished)
+        };
+        let is_refused = end_of(generation).is_some_and(refused);
+        let left = REFUSAL_AGE_MAX.checked_sub(age).filter(|_| is_refused)?;
+        generation.audience.enter().then(|| Found::of(generation, Came::Hit { age, left, foreign: false }))
     }
 
     /// Those that ended, the latest first, each with how long ago; also those whose end is being noted down just now.
@@ -189,7 +205,7 @@ impl Registry {
     }
 
     fn aged(&self, age: Duration) -> Came {
-        Came::Hit { age, left: self.shelf.left(age) }
+        Came::Hit { age, left: self.shelf.left(age), foreign: false }
     }
 }
 
@@ -198,13 +214,6 @@ fn is_of_the_same(generation: &Generation, owner: &Owner, reuse: &Reuse) -> bool
     generation.owner() == owner
         && generation.is_private() == (reuse.sharing == Sharing::Private)
         && reuse.idempotency_key.is_none()
-}
-
-/// Whole, there, and meant for the whole team.
-fn is_shared(generation: &Generation) -> bool {
-    !generation.is_private()
-        && !generation.is_spoilt()
-        && end_of(generation).is_some_and(|finished| finished.is_whole())
 }
 
 #[cfg(test)]

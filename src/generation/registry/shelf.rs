@@ -136,6 +136,10 @@ impl Shelf {
         self.all.contains_key(id)
     }
 
+    pub(super) fn known(&self, id: &GenerationId) -> Option<&Arc<Generation>> {
+        self.all.get(id).map(|kept| &kept.generation)
+    }
+
     /// Whether the journal may know of one that still answers and is not here.
     pub(super) fn is_forgetful(&self) -> bool {
         self.forgetful_until.is_some_and(|until| Instant::now() < until)
@@ -270,7 +274,7 @@ fn name_bytes(key: &IdempotencyKey) -> usize {
 }
 
 /// What a generation takes, roughly; always the same of one.
-pub(super) fn bytes_of(generation: &Generation) -> usize {
+pub(in crate::generation) fn bytes_of(generation: &Generation) -> usize {
     let task = &generation.plan().task;
     let links = task.references.iter().chain(&task.mask).map(|reference| match reference {
         Reference::Link(link) => link.len(),

@@ -33,7 +33,7 @@ fn ends(registry: &mut Registry, generation: &Arc<Generation>, fault: Fault) {
 /// What a request that shares with nobody takes.
 fn join(registry: &mut Registry) -> Option<Arc<Generation>> {
     let reuse = Reuse { sharing: Sharing::Own, ..Reuse::default() };
-    registry.take(&owner(), &reuse).unwrap().map(|found| found.generation)
+    registry.take(&owner(), &reuse, None).unwrap().map(|found| found.generation)
 }
 
 fn is_remembered(registry: &Registry) -> bool {
@@ -122,7 +122,7 @@ async fn who_wants_only_what_is_cached_leaves_no_trace_on_a_failure_that_is_none
     ends(&mut registry, &generation, Fault::new(FaultKind::Moderation, "no"));
     for sharing in [Sharing::default(), Sharing::Own] {
         let reuse = Reuse { sharing, only_if_cached: true, ..Reuse::default() };
-        assert!(registry.take(&owner(), &reuse).unwrap().is_none());
+        assert!(registry.take(&owner(), &reuse, None).unwrap().is_none());
     }
     generation.audience.leave(Leaving::Answered);
     assert!(!generation.audience.is_awaited());

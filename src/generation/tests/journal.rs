@@ -2,9 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use super::super::journal::{Admission, Intent, JournalFuture, Page, Past, PastAt, Unfinished};
+use super::super::journal::{
+    Admission, Intent, JournalFuture, Page, Past, PastAt, PastResult, Purge, Unfinished,
+};
 use super::super::*;
 use super::fake::{Fake, after, house_on, options, own, picture, plan, soon};
+use crate::cache::Key;
 use crate::evolink::{FileId, TaskId};
 use crate::fault::{Fault, FaultKind};
 use crate::image::Plan;
@@ -101,6 +104,18 @@ impl Journal for Fickle {
 
     fn recall(&self, wanted: Wanted, since: i64) -> JournalFuture<'_, Vec<Past>> {
         self.inner.recall(wanted, since)
+    }
+
+    fn result(&self, key: Key, now_ms: i64) -> JournalFuture<'_, Option<PastResult>> {
+        self.inner.result(key, now_ms)
+    }
+
+    fn results_until(&self) -> JournalFuture<'_, Option<i64>> {
+        self.inner.results_until()
+    }
+
+    fn purge(&self, which: Purge) -> JournalFuture<'_, usize> {
+        self.inner.purge(which)
     }
 
     fn idle_files(&self, limit: usize) -> JournalFuture<'_, Vec<FileId>> {

@@ -99,7 +99,7 @@ async fn what_ended_answers_the_next_house_by_what_it_is_of_and_by_its_keys() {
     for reuse in [shared(), keyed("a"), keyed("b")] {
         let found = second.came(wish(&fox, reuse)).await;
         assert!(is_hit(&found, &id), "{found:?}");
-        let Came::Hit { age, left } = found.0 else { unreachable!() };
+        let Came::Hit { age, left, .. } = found.0 else { unreachable!() };
         assert!(age > HOUR && age + left == options().replay, "{age:?} {left:?}");
     }
     let conflict = second.generations.begin(wish(&owl, keyed("b"))).await.map(drop).unwrap_err();

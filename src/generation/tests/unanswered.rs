@@ -216,6 +216,7 @@ async fn a_task_that_the_journal_knows_is_not_taken_for_another() {
             ended_ms: recovery::NOW_MS,
             images: vec![],
             settlement: settlement(),
+            shared: None,
         })
         .await;
     let id = bench.admitted(&plan("a fox", 1, &[]), "gen_2", MINUTE).await;

@@ -1,4 +1,4 @@
-//! The gauges of the teams' budgets, read when metrics are asked for.
+//! The gauges of the teams' budgets and of the cache, read when metrics are asked for.
 
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ pub(super) async fn refresh(gateway: &Gateway) {
     if quota.book().teams().any(|limits| !limits.budgets.is_empty()) {
         generations.write_figures().await;
     }
+    metrics.cache_entries(generations.results());
     metrics.budgets(gauges(&quota.book(), &**ledger, clock.now()).await);
 }
 

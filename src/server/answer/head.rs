@@ -37,6 +37,13 @@ pub(in crate::server) fn name_generation(headers: &mut HeaderMap, generation: &G
     }
 }
 
+/// The same, but for what another team's generation is called.
+pub(in crate::server) fn name_to(headers: &mut HeaderMap, generation: &Generation, access: Access) {
+    if !matches!(access, Access::Hit { foreign: true, .. }) {
+        name_generation(headers, generation);
+    }
+}
+
 /// Names the parameters that had no effect, on every answer once there is a plan.
 pub(in crate::server) fn name_ignored(headers: &mut HeaderMap, plan: &Plan) {
     if !plan.ignored.is_empty() {
@@ -51,8 +58,8 @@ pub(in crate::server) enum Access {
     First { stored: bool },
     /// It found one of the same kind under way, or one that had reached nobody.
     Joined,
-    /// It found one that had ended so long ago and answers for so long.
-    Hit { age: Duration, left: Duration },
+    /// It found one that had ended so long ago and answers for so long; `foreign`: another team's.
+    Hit { age: Duration, left: Duration, foreign: bool },
     /// It asked for it by its id.
     ById,
 }
@@ -63,7 +70,7 @@ impl Access {
         match came {
             Came::First => Self::First { stored },
             Came::Joined => Self::Joined,
-            Came::Hit { age, left } => Self::Hit { age, left },
+            Came::Hit { age, left, foreign } => Self::Hit { age, left, foreign },
         }
     }
 
@@ -84,13 +91,22 @@ pub(in crate::server) fn tell_access(headers: &mut HeaderMap, access: Access) {
         Access::First { stored: true } => "fwd=miss; stored",
         Access::First { stored: false } => "fwd=bypass",
         Access::Joined => "fwd=miss; collapsed",
-        Access::Hit { age, left } => {
+        Access::Hit { age, left, .. } => {
             headers.insert(AGE, age.as_secs().into());
             &format!("hit; ttl={}", left.as_secs())
         }
         Access::ById => return,
     };
     put(headers, CACHE_STATUS, &format!("evolink-gateway; {status}"));
+}
+
+/// A failure that is told again, without asking upstream.
+pub(in crate::server) fn tell_failure_again(headers: &mut HeaderMap, access: Access) {
+    if let Access::Hit { age, left, .. } = access {
+        headers.insert(AGE, age.as_secs().into());
+        let status = format!("evolink-gateway; hit; ttl={}; detail=negative", left.as_secs());
+        put(headers, CACHE_STATUS, &status);
+    }
 }
 
 /// Who comes by id is told what the generation cost: the answer that began it could not tell.

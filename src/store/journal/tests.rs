@@ -146,6 +146,7 @@ fn finished(number: u8, ended_ms: i64) -> Note {
         ended_ms,
         images: images(),
         settlement: settlement(),
+        shared: None,
     }
 }
 

@@ -130,6 +130,7 @@ mod tests {
             ended_ms: 0,
             images: Vec::new(),
             settlement: Box::new(settlement),
+            shared: None,
         }
     }
 

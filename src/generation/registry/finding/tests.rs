@@ -1,6 +1,6 @@
 //! Who joins whom: one generation in the registry, and requests that look for an answer.
 
-use tokio::time::advance;
+use tokio::time::{Instant, advance};
 
 use super::*;
 use crate::evolink::TaskId;
@@ -13,6 +13,7 @@ use crate::money::Credits;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// What a request came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,7 @@ fn retry(reuse: Reuse) -> Reuse {
 struct Bench {
     registry: Registry,
     generation: Arc<Generation>,
+    ended: Option<Instant>,
 }
 
 impl Bench {
@@ -69,14 +71,25 @@ impl Bench {
     }
 
     fn begun_for(count: u8, reuse: &Reuse) -> Self {
-        let mut registry = Registry::new(Duration::from_hours(24), 15 * MINUTE);
+        let mut registry = Registry::new(DAY, 15 * MINUTE);
         let generation = Generation::new(plan("a fox", count, &[]), ours(), 0);
         let private = reuse.sharing == Sharing::Private;
         let generation = Arc::new(generation.kept_to(reuse.idempotency_key.clone(), private));
         generation.audience.enter();
         registry.add(&generation).unwrap();
         assert!(generation.audience.may_buy());
-        Self { registry, generation }
+        Self { registry, generation, ended: None }
+    }
+
+    /// What the cache has of the generation for this request.
+    fn cached(&self, owner: &Owner, reuse: &Reuse) -> Option<Cached> {
+        let generation = Arc::clone(&self.generation);
+        let whole = end_of(&generation)?.is_whole() && !generation.is_private() && !generation.is_spoilt();
+        let Sharing::Shared { max_age } = reuse.sharing else { return None };
+        let (age, ours) = (self.ended?.elapsed(), *owner == *generation.owner());
+        let left = DAY.checked_sub(age).filter(|left| !left.is_zero())?;
+        let answers = whole && ours && max_age.is_none_or(|most| age <= most);
+        answers.then_some(Cached { generation, freshness: Freshness { age, left } })
     }
 
     fn leaves(mut self, how: Leaving) -> Self {
@@ -89,12 +102,14 @@ impl Bench {
         let finished = Finished { created: 0, images, timing: Timing::default() };
         self.generation.advance(Phase::Finished(Arc::new(finished)));
         self.registry.ended(&self.generation);
+        self.ended = Some(Instant::now());
         self
     }
 
     /// How the request comes to an answer; it is as if it had never been.
     fn way_of(&mut self, owner: &Owner, reuse: &Reuse) -> Way {
-        match self.registry.take(owner, reuse) {
+        let cached = self.cached(owner, reuse);
+        match self.registry.take(owner, reuse, cached) {
             Err(fault) => {
                 assert_eq!(fault.kind(), FaultKind::IdempotencyConflict);
                 Conflict
@@ -186,7 +201,7 @@ async fn what_has_a_key_is_joined_by_it_and_by_those_who_share() {
 #[tokio::test(start_paused = true)]
 async fn an_orphan_is_taken_once_by_its_key_and_by_its_team() {
     let mut orphan = Bench::begun(&own()).leaves(Leaving::Gone);
-    assert!(orphan.registry.take(&ours(), &own()).unwrap().is_some());
+    assert!(orphan.registry.take(&ours(), &own(), None).unwrap().is_some());
     orphan.answers(&[
         ("a second", own(), New),
         ("a retry", retry(own()), Joins),
@@ -217,11 +232,13 @@ async fn what_ended_whole_answers_its_team_for_replay() {
         ("private", private(), New),
     ]);
     assert_eq!(bench.way_of(&owner("print", "ci"), &shared()), New);
-    let found = bench.registry.take(&ours(), &keyed("late", shared())).unwrap().unwrap();
-    let left = Duration::from_hours(24).checked_sub(MINUTE).unwrap();
-    assert_eq!((found.came, found.newly_named), (Came::Hit { age: MINUTE, left }, true));
+    let late = keyed("late", shared());
+    let cached = bench.cached(&ours(), &late);
+    let found = bench.registry.take(&ours(), &late, cached).unwrap().unwrap();
+    let left = DAY.checked_sub(MINUTE).unwrap();
+    assert_eq!((found.came, found.newly_named), (Came::Hit { age: MINUTE, left, foreign: false }, true));
     bench.answers(&[("the new key", keyed("late", own()), Hits), ("another", keyed("other", own()), New)]);
-    advance(Duration::from_hours(24)).await;
+    advance(DAY).await;
     bench.answers(&[("after replay", shared(), New), ("its key", keyed("late", shared()), New)]);
 }
 

@@ -6,9 +6,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::super::super::journal::{
-    Admission, Intent, Journal, JournalFuture, Page, Past, PastAt, Unfinished,
+    Admission, Intent, Journal, JournalFuture, Page, Past, PastAt, PastResult, Purge, Unfinished,
 };
 use super::super::super::*;
+use crate::cache::Key;
 use crate::evolink::{FileId, TaskId};
 use crate::quota::Exceeded;
 use crate::store::EngineJournal;
@@ -76,6 +77,18 @@ impl Journal for Fused {
 
     fn recall(&self, wanted: Wanted, since: i64) -> JournalFuture<'_, Vec<Past>> {
         self.run(self.inner.recall(wanted, since))
+    }
+
+    fn result(&self, key: Key, now_ms: i64) -> JournalFuture<'_, Option<PastResult>> {
+        self.run(self.inner.result(key, now_ms))
+    }
+
+    fn results_until(&self) -> JournalFuture<'_, Option<i64>> {
+        self.run(self.inner.results_until())
+    }
+
+    fn purge(&self, which: Purge) -> JournalFuture<'_, usize> {
+        self.keep(self.inner.purge(which))
     }
 
     fn idle_files(&self, limit: usize) -> JournalFuture<'_, Vec<FileId>> {

@@ -1,7 +1,9 @@
 //! Looking up what there was no room for in memory.
 
 use super::*;
-use crate::generation::journal::Past;
+use crate::cache::{Circle, Key, Rules, Scope};
+use crate::generation::journal::{Past, Purge, Shared};
+use crate::image::Fingerprint;
 
 fn key(text: &str) -> IdempotencyKey {
     IdempotencyKey::new(text).unwrap()
@@ -17,10 +19,14 @@ fn by_id(team: &str, number: u8) -> Wanted {
     Wanted::Generation { team: team.into(), id: admission(number).id }
 }
 
-/// Of the fingerprint that all have here.
-fn answer(team: &str, name: Option<&str>) -> Wanted {
-    let fingerprint = admission(1).owner.fingerprint;
-    Wanted::Answer { team: team.into(), fingerprint, key: name.map(key) }
+fn named(team: &str, name: &str) -> Wanted {
+    Wanted::Named { team: team.into(), key: key(name) }
+}
+
+/// 2 and 3 answer others until 1000.
+fn shared(number: u8) -> Option<Shared> {
+    let key = Rules::default().key(&"design".into(), admission(1).owner.fingerprint);
+    matches!(number, 2 | 3).then_some(Shared { key, expires_ms: 1000 })
 }
 
 /// Four of one fingerprint: 1 in part and named, 2 and 3 whole, 4 whole and private.
@@ -34,21 +40,22 @@ async fn kept() -> EngineJournal {
         let generation = admission.id.clone();
         journal.admit(admission, Vec::new()).await.unwrap();
         let ended_ms = 100 * i64::from(number);
-        note(&journal, Note::Finished { generation, created: 3, ended_ms, images, settlement: settlement() })
-            .await;
+        let settlement = settlement();
+        let end =
+            Note::Finished { generation, created: 3, ended_ms, images, settlement, shared: shared(number) };
+        note(&journal, end).await;
     }
     journal
 }
 
 #[tokio::test]
-async fn the_latest_whole_one_that_is_not_private_is_found_and_what_a_key_names() {
+async fn what_a_key_names_is_found_by_its_team_and_with_its_key() {
     let journal = kept().await;
-    assert_eq!(found(&journal, answer("design", None), 0).await, ["gen_3"]);
-    assert_eq!(found(&journal, answer("design", Some("a")), 0).await, ["gen_3", "gen_1"]);
-    assert_eq!(found(&journal, answer("design", Some("b")), 0).await, ["gen_3"]);
-    assert!(found(&journal, answer("print", Some("a")), 0).await.is_empty(), "teams share nothing");
-    assert!(found(&journal, answer("design", Some("a")), 300).await.is_empty(), "too old");
-    let past = journal.recall(answer("design", Some("a")), 0).await.unwrap().remove(1);
+    assert_eq!(found(&journal, named("design", "a"), 0).await, ["gen_1"]);
+    assert!(found(&journal, named("design", "b"), 0).await.is_empty());
+    assert!(found(&journal, named("print", "a"), 0).await.is_empty(), "teams share nothing");
+    assert!(found(&journal, named("design", "a"), 100).await.is_empty(), "too old");
+    let past = journal.recall(named("design", "a"), 0).await.unwrap().remove(0);
     assert_eq!((past.ended_ms, past.admission.idempotency_key), (100, Some(key("a"))));
 }
 
@@ -62,5 +69,79 @@ async fn one_is_found_by_its_id_until_its_team_takes_it_back() {
         note(&journal, Note::Withdrawn { generation: admission(number).id }).await;
         assert!(found(&journal, by_id("design", number), 0).await.is_empty());
     }
-    assert_eq!(found(&journal, answer("design", Some("a")), 0).await, ["gen_2"]);
+    assert!(found(&journal, named("design", "a"), 0).await.is_empty());
+}
+
+/// The result that a team of this scope finds.
+async fn result(journal: &EngineJournal, team: &str, scope: Scope, now_ms: i64) -> Option<(String, i64)> {
+    let rules = Rules { scope, ..Rules::default() };
+    let key = rules.key(&team.into(), admission(1).owner.fingerprint);
+    let found = journal.result(key, now_ms).await.unwrap()?;
+    Some((found.past.admission.id.to_string(), found.expires_ms))
+}
+
+async fn of_design(journal: &EngineJournal) -> Option<String> {
+    result(journal, "design", Scope::Team, 0).await.map(|(id, _)| id)
+}
+
+#[tokio::test]
+async fn the_latest_result_is_found_by_its_circle_until_it_expires() {
+    let journal = kept().await;
+    assert_eq!(result(&journal, "design", Scope::Team, 999).await, Some(("gen_3".into(), 1000)));
+    assert_eq!(result(&journal, "design", Scope::Team, 1000).await, None);
+    for (team, scope) in [("print", Scope::Team), ("design", Scope::Shared)] {
+        assert_eq!(result(&journal, team, scope, 0).await, None);
+    }
+    let other = Key { circle: Circle::Team("design".into()), fingerprint: Fingerprint::from_bytes([9; 32]) };
+    assert!(journal.result(other, 0).await.unwrap().is_none());
+    assert_eq!(journal.results_until().await.unwrap(), Some(1000));
+    assert_eq!(EngineJournal::new(Engine::in_memory().unwrap()).results_until().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_result_outlives_replay_and_takes_its_generation_along_when_it_goes() {
+    let journal = kept().await;
+    journal.sweep(500, 999, 100).await.unwrap();
+    assert_eq!(of_design(&journal).await.as_deref(), Some("gen_3"), "the others are gone");
+    assert!(found(&journal, by_id("design", 2), 0).await.is_empty());
+    journal.sweep(500, 1000, 100).await.unwrap();
+    assert!(found(&journal, by_id("design", 3), 0).await.is_empty());
+    assert_eq!(journal.results_until().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn results_go_by_team_by_model_or_all_and_their_generations_stay() {
+    let of = |team: Option<&str>, model: Option<&str>| Purge {
+        team: team.map(str::to_owned),
+        model: model.map(str::to_owned),
+    };
+    let model = plan().class.model;
+    let table = [
+        (of(Some("print"), None), 0),
+        (of(None, Some("another")), 0),
+        (of(Some("print"), Some(&model)), 0),
+        (of(Some("design"), Some(&model)), 1),
+        (of(Some("design"), None), 1),
+        (of(None, Some(&model)), 1),
+        (of(None, None), 1),
+    ];
+    for (which, gone) in table {
+        let journal = kept().await;
+        assert_eq!(journal.purge(which.clone()).await.unwrap(), gone, "{which:?}");
+        assert_eq!(of_design(&journal).await.is_none(), gone == 1);
+        assert_eq!(found(&journal, by_id("design", 3), 0).await, ["gen_3"]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_lost_or_taken_back_answers_nobody_else() {
+    let journal = kept().await;
+    note(&journal, Note::Unshared { generation: admission(2).id }).await;
+    assert_eq!(of_design(&journal).await.as_deref(), Some("gen_3"), "it was another's name by then");
+    note(&journal, Note::Unshared { generation: admission(3).id }).await;
+    assert_eq!(of_design(&journal).await, None);
+    assert_eq!(found(&journal, by_id("design", 3), 0).await, ["gen_3"]);
+    let (journal, generation) = (kept().await, admission(3).id);
+    note(&journal, Note::Withdrawn { generation }).await;
+    assert_eq!(of_design(&journal).await, None);
 }
