@@ -7,9 +7,14 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::super::*;
-use super::fake::{Bench, Fake, MINUTE, after, house_on, options, own, owner, plan, soon, wish};
+use super::super::journal::Purge;
+use super::fake::{
+    Bench, Fake, MINUTE, after, house_on, house_with, options, own, owner, plan, soon, wish,
+};
+use crate::cache::{RuleBook, Rules, Scope};
 use crate::evolink::{CallError, Refusal};
 use crate::fault::FaultKind;
+use crate::media::FetchOptions;
 use crate::store::{Engine, EngineJournal};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -96,11 +101,12 @@ async fn what_ended_answers_the_next_house_by_what_it_is_of_and_by_its_keys() {
     after(SECOND).await;
     drop(first);
     let second = houses.start(2 * HOUR).await;
-    for reuse in [shared(), keyed("a"), keyed("b")] {
+    let (linked, replay) = (super::super::results::LINKED_AGE_MAX, options().replay);
+    for (reuse, kept) in [(shared(), linked), (keyed("a"), replay), (keyed("b"), replay)] {
         let found = second.came(wish(&fox, reuse)).await;
         assert!(is_hit(&found, &id), "{found:?}");
         let Came::Hit { age, left, .. } = found.0 else { unreachable!() };
-        assert!(age > HOUR && age + left == options().replay, "{age:?} {left:?}");
+        assert!(age > HOUR && age + left == kept, "{age:?} {left:?}");
     }
     let conflict = second.generations.begin(wish(&owl, keyed("b"))).await.map(drop).unwrap_err();
     assert_eq!(conflict.kind(), FaultKind::IdempotencyConflict);
@@ -155,10 +161,10 @@ async fn what_there_was_no_room_for_is_found_in_the_journal() {
     assert!(is_hit(&came(wish(&fox, shared())).await, &id), "by what it is of");
     assert!(is_hit(&came(wish(&owl, shared())).await, &other), "which was forgotten in turn");
     assert!(is_hit(&came(wish(&fox, keyed("a"))).await, &id), "by its key");
-    answered(&bench.generations, wish(&owl, shared())).await;
+    bench.generations.remember(&"design".into(), other.as_str()).await;
     let conflict = bench.generations.begin(wish(&owl, keyed("a"))).await.map(drop).unwrap_err();
     assert_eq!(conflict.kind(), FaultKind::IdempotencyConflict);
-    answered(&bench.generations, wish(&owl, shared())).await;
+    bench.generations.remember(&"design".into(), other.as_str()).await;
     bench.generations.remember(&"other".into(), id.as_str()).await;
     assert!(bench.find(id.as_str()).is_none(), "another team's is not looked for");
     bench.generations.remember(&"design".into(), id.as_str()).await;
@@ -235,4 +241,77 @@ async fn who_is_told_to_ask_again_or_knows_the_id_has_not_left() {
     drop(bench.find(&id).unwrap());
     after(MINUTE).await;
     assert!(bench.script().cancels.is_empty());
+}
+
+/// Two teams that share what they have made.
+fn sharing_teams() -> Keeping {
+    let rules = Rules { scope: Scope::Shared, ..Rules::default() };
+    let journal = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
+    Keeping { rules: RuleBook::for_all(rules), ..Keeping::from(journal) }
+}
+
+fn for_team(team: &str, wish: Wish) -> Wish {
+    Wish { owner: Owner { team: team.into(), ..wish.owner }, ..wish }
+}
+
+#[tokio::test(start_paused = true)]
+async fn teams_that_share_take_each_others_results_but_join_nothing_and_name_nothing() {
+    let (fake, metrics) = (Arc::new(Fake::default()), Arc::new(Metrics::new()));
+    let clock = Clock::fixed(1_800_000_000);
+    let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
+    let (generations, _loops) =
+        house_with(fetcher, sharing_teams(), fake.clone(), options(), &metrics, clock);
+    let fox = plan("a fox", 1, &[]);
+    let first = generations.begin(wish(&fox, shared())).await.unwrap();
+    let second = generations.begin(for_team("print", wish(&fox, shared()))).await.unwrap();
+    assert_eq!((first.came(), second.came()), (Came::First, Came::First), "nothing is joined across teams");
+    drop(second);
+    let id = answered(&generations, wish(&fox, shared())).await;
+    drop(first);
+    let theirs = generations.begin(for_team("office", wish(&fox, keyed("a")))).await.unwrap();
+    assert!(matches!(theirs.came(), Came::Hit { foreign: true, .. }), "{:?}", theirs.came());
+    assert!(generations.find("office", id.as_str()).is_none(), "its id is its team's");
+    let again = generations.begin(for_team("office", wish(&plan("an owl", 1, &[]), keyed("a")))).await;
+    assert_eq!(again.unwrap().came(), Came::First, "the key stands for nothing of another team's");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_team_takes_back_is_no_result_and_what_is_purged_still_answers_by_id_and_key() {
+    let bench = Bench::new();
+    let (fox, owl) = (plan("a fox", 1, &[]), plan("an owl", 1, &[]));
+    let id = answered(&bench.generations, wish(&fox, shared())).await;
+    assert!(bench.generations.detach("design", id.as_str()).is_some());
+    assert_eq!(bench.generations.begin(wish(&fox, shared())).await.unwrap().came(), Came::First);
+    let kept = answered(&bench.generations, wish(&owl, keyed("a"))).await;
+    let of = |model: &str| Purge { model: Some(model.to_owned()), ..Purge::default() };
+    assert_eq!(bench.generations.purge(of("another")).await.unwrap(), 0);
+    assert_eq!(bench.generations.purge(of(&owl.class.model)).await.unwrap(), 2, "the second fox is one");
+    assert_eq!(bench.generations.results(), 0);
+    let named = bench.generations.begin(wish(&owl, keyed("a"))).await.unwrap();
+    assert!(is_hit(&(named.came(), named.generation().id().clone()), &kept));
+    assert!(bench.find(kept.as_str()).is_some());
+    drop(named);
+    assert_eq!(bench.generations.begin(wish(&owl, shared())).await.unwrap().came(), Came::First);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_is_fresh_for_the_time_of_its_team_and_a_changed_rule_holds_at_once() {
+    let mut houses = Houses::new();
+    let fox = plan("a fox", 1, &[]);
+    let house = houses.start(Duration::ZERO).await;
+    let rules = |enabled, ttl| [("design".into(), Rules { enabled, ttl, ..Rules::default() })];
+    house.generations.set_cache_rules(rules(true, 2 * MINUTE));
+    let id = answered(&house.generations, wish(&fox, shared())).await;
+    after(MINUTE).await;
+    assert!(is_hit(&house.came(wish(&fox, shared())).await, &id));
+    let only = Reuse { only_if_cached: true, ..shared() };
+    for (enabled, ttl) in [(true, 30 * SECOND), (false, 2 * MINUTE)] {
+        house.generations.set_cache_rules(rules(enabled, ttl));
+        let fault = house.generations.begin(wish(&fox, only.clone())).await.map(drop).unwrap_err();
+        assert_eq!(fault.kind(), FaultKind::CacheMiss, "{enabled} {ttl:?}");
+    }
+    house.generations.set_cache_rules(rules(true, HOUR));
+    assert!(is_hit(&house.came(wish(&fox, only.clone())).await, &id), "longer than it was: as long as was said");
+    after(MINUTE).await;
+    assert!(house.generations.begin(wish(&fox, only)).await.is_err());
 }

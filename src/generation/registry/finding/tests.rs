@@ -270,7 +270,7 @@ async fn what_was_made_in_part_answers_whom_it_never_reached_and_nobody_else() {
 
 #[tokio::test(start_paused = true)]
 async fn a_final_failure_answers_its_key_for_a_minute_and_its_name_for_replay() {
-    let refused = || vec![failed(FaultKind::Moderation), failed(FaultKind::Moderation)];
+    let refused = || vec![failed(FaultKind::TaskFailed), failed(FaultKind::TaskFailed)];
     let mut bench = Bench::begun(&shared()).ends(refused()).leaves(Leaving::Answered);
     bench.answers(&[
         ("shared", shared(), Hits),
@@ -286,6 +286,27 @@ async fn a_final_failure_answers_its_key_for_a_minute_and_its_name_for_replay() 
     named.answers(&[("shared", shared(), Hits), ("own", own(), New)]);
     advance(MINUTE + SECOND).await;
     named.answers(&[("its key", keyed("a", own()), Hits), ("shared", shared(), New)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_by_the_safety_filter_answers_the_team_for_minutes() {
+    let refused = || vec![failed(FaultKind::Moderation), failed(FaultKind::Moderation)];
+    let mut bench = Bench::begun(&own()).ends(refused()).leaves(Leaving::Answered);
+    advance(2 * MINUTE).await;
+    bench.answers(&[
+        ("shared", shared(), Hits),
+        ("with a key", keyed("a", shared()), Hits),
+        ("own, after a minute", own(), New),
+        ("only what is cached", only(shared()), New),
+    ]);
+    assert_eq!(bench.way_of(&owner("design", "other"), &shared()), Hits, "another key of the team");
+    assert_eq!(bench.way_of(&owner("print", "ci"), &shared()), New, "another team");
+    let found = bench.registry.take(&ours(), &shared(), None).unwrap().unwrap();
+    assert_eq!(found.came, Came::Hit { age: 2 * MINUTE, left: 3 * MINUTE, foreign: false });
+    advance(3 * MINUTE + SECOND).await;
+    bench.answers(&[("too late", shared(), New)]);
+    let mut private = Bench::begun(&private()).ends(refused()).leaves(Leaving::Answered);
+    private.answers(&[("shared", shared(), New)]);
 }
 
 #[tokio::test(start_paused = true)]
