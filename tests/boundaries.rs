@@ -32,7 +32,10 @@ const ROOMS: [(&str, &[&str]); 22] = [
     ("evolink", &["fault", "image", "money", "telemetry"]),
     ("media", &["clock", "disk", "fault", "image", "telemetry"]),
     ("generation", &["cache", "clock", "fault", "image", "money", "evolink", "media", "quota", "telemetry"]),
-    ("store", &["cache", "disk", "evolink", "fault", "generation", "image", "keys", "media", "money", "quota"]),
+    (
+        "store",
+        &["cache", "disk", "evolink", "fault", "generation", "image", "keys", "media", "money", "quota"],
+    ),
     (
         "server",
         &[

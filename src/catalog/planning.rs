@@ -45,6 +45,9 @@ pub(super) fn plan(
     let quality = tiering::effort(row, asked, &mut ignored)?;
     let background = background(row, request.background, &request.references, &mut ignored)?;
     let parameters = own::settle(&row.own, request.native, request.count, &mut ignored)?;
+    let in_pixels = sizing.in_pixels(row);
+    let respelled =
+        in_pixels.map(|sizing| all_parameters(row, parameters.clone(), sizing, quality, background));
     let parameters = all_parameters(row, parameters, sizing, quality, background);
     let surface = Surface { asked: request.format, delivered: delivered(row, &parameters), background };
     let form = form(surface, request.compression, sizing, &mut ignored)?;
@@ -74,6 +77,7 @@ pub(super) fn plan(
         tokens,
         price,
         ignored,
+        respelled,
     })
 }
 

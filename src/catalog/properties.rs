@@ -126,6 +126,20 @@ proptest! {
     }
 
     #[test]
+    fn a_ratio_and_its_pixels_are_one_where_the_model_takes_both(model in model(), size in size(), tier in prop::option::of(prop::sample::select(&Tier::ALL[..]))) {
+        let catalog = catalog();
+        let asked = ImageRequest { size, resolution: tier, ..request(&catalog, &model) };
+        if let Ok(plan) = catalog.plan(asked, false) {
+            prop_assert!(plan.respelled.is_none() || matches!(size, Some(Size::Ratio(_))));
+            if plan.respelled.is_some() {
+                let in_pixels = ImageRequest { size: Some(Size::Pixels(plan.expected)), ..request(&catalog, &model) };
+                let same = catalog.plan(in_pixels, false).unwrap();
+                prop_assert_eq!((same.fingerprint(), same.expected), (plan.fingerprint(), plan.expected));
+            }
+        }
+    }
+
+    #[test]
     fn a_plan_keeps_its_promises_whatever_was_asked(request in any_request(), stored in any::<bool>()) {
         let (asked, catalog) = (request.clone(), catalog());
         match catalog.plan(request, stored) {

@@ -40,6 +40,20 @@ impl Sizing {
     fn scaled_to(self, asked: Pixels) -> Self {
         Self { scale: Some(asked), ..self }
     }
+
+    /// The same picture, asked for by its pixels instead of its ratio and tier, where the model takes both.
+    pub(super) fn in_pixels(self, row: &Row) -> Option<Self> {
+        let Some(Size::Ratio(ratio)) = self.size else { return None };
+        let known = row.sizes.ratio(ratio)?;
+        let at_tier = known.pictures.iter().find(|(tier, _)| self.tier.is_none_or(|asked| asked == *tier));
+        let (_, picture) = at_tier?;
+        let taken = match &row.sizes.pixels {
+            PixelSizes::Rule(rule) => rule.check(*picture).is_ok(),
+            PixelSizes::Listed(listed) => listed.contains(picture),
+            PixelSizes::None => false,
+        };
+        taken.then(|| Self { scale: self.scale, ..Self::exact(*picture) })
+    }
 }
 
 impl Row {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::second::rules;
 use super::*;
 use crate::image::{
-    Background, Compression, Delivery, Fingerprint, Format, Pixels, Quality, Reference, Size, TaskClass, Tier,
+    Background, Compression, Delivery, Format, Pixels, Quality, Reference, Size, TaskClass, Tier,
 };
 
 mod meanings;
@@ -78,11 +78,15 @@ fn requests_that_mean_the_same_have_the_same_fingerprint() {
     };
     let print = |request| {
         let plan = plan(request).unwrap();
-        Fingerprint::of(&plan.task, plan.count)
+        plan.fingerprint()
     };
     assert_eq!(print(request()), print(spelled_out));
     assert_eq!(print(sized("16:9")), print(ImageRequest { resolution: Some(Tier::K1), ..sized("16:9") }));
     assert_ne!(print(request()), print(sized("1024x1024")));
+    let at = |ratio, tier| ImageRequest { resolution: Some(tier), ..sized(ratio) };
+    assert_eq!(print(sized("1:1")), print(sized("1024x1024")));
+    assert_eq!(print(at("16:9", Tier::K4)), print(sized("3840x2160")));
+    assert_ne!(print(at("1:1", Tier::K2)), print(sized("1024x1024")));
 }
 
 #[test]

@@ -27,18 +27,14 @@ const fn entry(
     NotYet { pattern, unless, only: None, message }
 }
 
-const CACHE: &str = "finished generations answer their team for generation.replay for now";
+const CACHE: &str = "the memory for pictures has a bound of its own for now";
 const LINKS: &str = "own links are not there yet: links are Evolink's";
 const S3: &str = "S3 is not used yet: pictures are stored on the disk (images.path)";
 
 const NOT_YET: &[NotYet] = &[
     entry(&["server", "public_url"], None, "own links are not there yet"),
     entry(&["server", "trusted_proxies"], None, "X-Forwarded-* headers are not read yet"),
-    entry(&["teams", "*", "cache", "scope"], None, CACHE),
-    entry(&["teams", "*", "cache", "ttl"], None, CACHE),
     entry(&["cache", "memory"], None, CACHE),
-    entry(&["cache", "scope"], None, CACHE),
-    entry(&["cache", "ttl"], None, CACHE),
     entry_at(&["images", "store"], "s3", S3),
     entry(&["images", "s3"], None, S3),
     entry(&["images", "max_size"], None, "the picture store is not bounded yet but by images.keep"),
@@ -106,11 +102,11 @@ mod tests {
     #[test]
     fn a_setting_without_effect_is_named_once() {
         let given = json!({
-            "cache": {"enabled": false},
-            "teams": [{"name": "a", "limits": {"max_n": 1}}, {"cache": {"ttl": "1h"}}, {"cache": {"ttl": "2h"}}],
+            "cache": {"enabled": false, "ttl": "1h"},
+            "images": {"link_ttl": "1h", "link_secret": "a"},
         });
-        let message = "finished generations answer their team for generation.replay for now";
-        assert_eq!(told(&given), [format!("teams[1].cache.ttl: {message}")]);
+        let message = "own links are not there yet: links are Evolink's";
+        assert_eq!(told(&given), [format!("images.link_ttl: {message}")]);
     }
 
     #[test]

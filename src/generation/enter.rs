@@ -84,11 +84,7 @@ impl Generations {
 
     /// The generation that answers, or a new one that is known from here on: of many identical requests at once only
     /// the first begins one.
-    fn find_or_add(
-        &self,
-        wish: &Wish,
-        cached: Option<Cached>,
-    ) -> Result<Begun, Fault> {
+    fn find_or_add(&self, wish: &Wish, cached: Option<Cached>) -> Result<Begun, Fault> {
         let Wish { plan, owner, reuse, limits, price, .. } = wish;
         let mut registry = self.registry();
         let now = Instant::now();
@@ -110,7 +106,8 @@ impl Generations {
         let taken = gate.enter(limits, plan.count.into(), now).map_err(limited)?;
         let per_usd = self.0.quota.micro_credits_per_usd();
         let booking = Booking::new(limits.clone(), *price, per_usd).took(taken);
-        let generation = Generation::new(Arc::clone(plan), owner.clone(), self.0.clock.unix_ms()).booked(booking);
+        let generation =
+            Generation::new(Arc::clone(plan), owner.clone(), self.0.clock.unix_ms()).booked(booking);
         let generation = Arc::new(generation.kept_to(reuse.idempotency_key.clone(), private));
         generation.audience.enter();
         registry.add(&generation).inspect_err(|_| generation.booking.give_back(&self.0))?;

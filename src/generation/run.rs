@@ -166,12 +166,7 @@ fn ready(
 }
 
 /// Its pictures uploaded, then one task upstream for each image, side by side.
-async fn run(
-    house: &House,
-    generation: &Arc<Generation>,
-    standing: &Standing<'_>,
-    start: Start,
-) -> Kept {
+async fn run(house: &House, generation: &Arc<Generation>, standing: &Standing<'_>, start: Start) -> Kept {
     let began = Instant::now();
     let Start { images: mut under_way, leases, inputs, taken_up } = start;
     let leases = house.uploads.lease_all(&generation.audience, inputs).await.map(|new| {

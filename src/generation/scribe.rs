@@ -39,7 +39,10 @@ enum Entry {
 impl Scribe {
     /// The scribe, and its writing for the caller to own; that ends when the last clone is gone.
     /// `cache`: told of what is written.
-    pub(super) fn new(journal: Arc<dyn Journal>, cache: Arc<Cache>) -> (Self, impl Future<Output = ()> + Send) {
+    pub(super) fn new(
+        journal: Arc<dyn Journal>,
+        cache: Arc<Cache>,
+    ) -> (Self, impl Future<Output = ()> + Send) {
         let (desk, notes) = mpsc::channel(NOTES_MAX);
         let unwritten = Arc::new(AtomicUsize::new(0));
         let writing = write_all(journal, cache, notes, Arc::clone(&unwritten));

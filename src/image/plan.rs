@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Background, Compression, Delivery, Format, Pixels, Quality, Reference, Tier};
+use super::{Background, Compression, Delivery, Fingerprint, Format, Pixels, Quality, Reference, Tier};
 use crate::money::Credits;
 
 /// A request made definite: nothing left to decide. Made by `catalog`, run by `generation`.
@@ -40,6 +40,23 @@ pub struct Plan {
     pub price: Credits,
     /// Parameters without effect, named in `x-gateway-ignored`.
     pub ignored: Vec<String>,
+    /// The task's parameters where another spelling means the same (a size in pixels for a ratio and a tier): by these
+    /// it is recognised. Not kept, as a generation's fingerprint is.
+    #[serde(skip)]
+    pub respelled: Option<Map<String, Value>>,
+}
+
+impl Plan {
+    /// What makes two plans the same, however their requests were spelled.
+    pub fn fingerprint(&self) -> Fingerprint {
+        match &self.respelled {
+            None => Fingerprint::of(&self.task, self.count),
+            Some(parameters) => {
+                let task = TaskSpec { parameters: parameters.clone(), ..self.task.clone() };
+                Fingerprint::of(&task, self.count)
+            }
+        }
+    }
 }
 
 /// One upstream task.

@@ -59,7 +59,12 @@ impl CacheUse {
             automatic_retry: is_automatic_retry(headers),
             idempotency_key: idempotency_key(headers)?,
         };
-        Ok(Self { reuse, stored: cached && sharing != Sharing::Private, variant: variant(headers)?, seed: None })
+        Ok(Self {
+            reuse,
+            stored: cached && sharing != Sharing::Private,
+            variant: variant(headers)?,
+            seed: None,
+        })
     }
 
     /// The answer is to be links: those of old answers are dead, or soon will be.
@@ -78,7 +83,7 @@ impl CacheUse {
 
     /// The same picture of another variant is another picture.
     pub(super) fn fingerprint(&self, plan: &Plan) -> Fingerprint {
-        let mut fingerprint = Fingerprint::of(&plan.task, plan.count);
+        let mut fingerprint = plan.fingerprint();
         if let Some(seed) = self.seed.as_ref().filter(|_| plan.ignored.iter().any(|name| name == SEED)) {
             fingerprint = fingerprint.seeded(seed);
         }
@@ -238,7 +243,7 @@ mod tests {
         let plan = Catalog::default().plan(ImageRequest::new("a fox"), false).unwrap();
         let of = |lines: &[_]| CacheUse::of(&head(lines), true).unwrap().fingerprint(&plan);
         let (plain, first) = (of(&[]), of(&[("x-gateway-cache-variant", "1")]));
-        assert_eq!(plain, Fingerprint::of(&plan.task, plan.count));
+        assert_eq!(plain, plan.fingerprint());
         assert!(first != plain && first == of(&[("x-gateway-cache-variant", " 1 ")]));
         assert_ne!(first, of(&[("x-gateway-cache-variant", "2")]));
     }

@@ -15,8 +15,8 @@ use super::{Engine, StoreError, ledger, usage};
 use crate::cache::Key;
 use crate::evolink::{FileId, TaskId};
 use crate::generation::journal::{
-    Admission, Intent, Journal, JournalError, JournalFuture, Note, Page, Past, PastAt, PastResult, Purge,
-    PurchaseId, Unfinished, Wanted,
+    Admission, Intent, Journal, JournalError, JournalFuture, Note, Page, Past, PastAt, PastResult,
+    PurchaseId, Purge, Unfinished, Wanted,
 };
 use crate::generation::{GenerationId, IdempotencyKey};
 use crate::quota::{Exceeded, Settlement, Spent};

@@ -102,7 +102,7 @@ async fn each_port_serves_its_own_routes_and_no_others() {
         let answer = house.send(house.ask(Method::GET, path)).await;
         answer.is_error(404, INVALID, "unknown_url", false);
     }
-    for path in ["/v1/models", "/healthz", "/openapi.json", "/", "/admin", "/admin/v1/", "/admin/v1/cache"] {
+    for path in ["/v1/models", "/healthz", "/openapi.json", "/", "/admin", "/admin/v1/"] {
         house.admin(path).await.is_error(404, INVALID, "unknown_url", false);
     }
     for path in READABLE.into_iter().chain(["/livez", "/readyz", "/metrics"]) {
@@ -115,6 +115,9 @@ async fn each_port_serves_its_own_routes_and_no_others() {
     let answer = house.admin("/admin/v1/reload").await;
     answer.is_error(405, INVALID, "method_not_allowed", false);
     assert_eq!(answer.header("allow"), Some("POST"));
+    let answer = house.admin("/admin/v1/cache").await;
+    answer.is_error(405, INVALID, "method_not_allowed", false);
+    assert_eq!(answer.header("allow"), Some("DELETE"));
     house.finish().await;
 }
 
@@ -179,10 +182,11 @@ async fn a_create_in_doubt_is_listed_with_its_upstream_key() {
 async fn teams_and_upstream_are_shown() {
     let house = Harness::with(json!({"cache": {"enabled": false}})).await;
     let teams = house.admin("/admin/v1/teams").await.is_ok().json();
+    let cache = json!({"enabled": false, "scope": "team", "ttl_seconds": 86400});
     let expected = json!({"data": [
-        {"name": "design", "models": null, "strict": false, "cache": {"enabled": false}, "keys": 2},
-        {"name": "print", "models": [], "strict": false, "cache": {"enabled": false}, "keys": 1},
-        {"name": "strict", "models": null, "strict": true, "cache": {"enabled": false}, "keys": 1},
+        {"name": "design", "models": null, "strict": false, "cache": cache, "keys": 2},
+        {"name": "print", "models": [], "strict": false, "cache": cache, "keys": 1},
+        {"name": "strict", "models": null, "strict": true, "cache": cache, "keys": 1},
     ]});
     assert_eq!(teams, expected);
     house.until_metrics("the balance", |metrics| metrics.sum("upstream_credits_remaining", &[]) > 0.0).await;

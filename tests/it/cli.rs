@@ -1,5 +1,6 @@
 //! The real binary, as operators run it: arguments, environment, exit codes, signals, what is printed.
 
+mod cached;
 mod configuration;
 mod demo;
 mod disks;

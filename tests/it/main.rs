@@ -16,6 +16,7 @@ mod admin_keys;
 mod azure;
 mod bounds;
 mod by_id;
+mod cache;
 mod callbacks;
 mod cli;
 mod creates;

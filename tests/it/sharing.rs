@@ -55,7 +55,8 @@ async fn a_finished_picture_answers_the_same_request_again() {
     assert_eq!(second.header("x-gateway-credits"), Some("0"));
     assert!(second.header("age").unwrap().parse::<u64>().unwrap() < 30);
     let left: u64 = status_of(&second).strip_prefix("hit; ttl=").unwrap().parse().unwrap();
-    assert!(left > 86_300 && left <= 86_400, "{left}");
+    // Nothing is stored here: as long as Evolink's link, with a margin.
+    assert!(left > 82_700 && left <= 82_800, "{left}");
     assert_eq!(generation_of(&first), generation_of(&second));
     let metrics = house.metrics().await;
     let requests = |label| metrics.sum("request_duration_seconds_count", &[label]);

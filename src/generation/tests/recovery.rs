@@ -203,7 +203,7 @@ async fn what_ended_answers_by_its_id_and_counts_as_undelivered_within_its_age()
                 ended_ms,
                 images: vec![Ok(made)],
                 settlement: settlement(),
-            shared: None,
+                shared: None,
             })
             .await;
     }

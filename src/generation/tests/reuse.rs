@@ -6,11 +6,9 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use super::super::*;
 use super::super::journal::Purge;
-use super::fake::{
-    Bench, Fake, MINUTE, after, house_on, house_with, options, own, owner, plan, soon, wish,
-};
+use super::super::*;
+use super::fake::{Bench, Fake, MINUTE, after, house_on, house_with, options, own, owner, plan, soon, wish};
 use crate::cache::{RuleBook, Rules, Scope};
 use crate::evolink::{CallError, Refusal};
 use crate::fault::FaultKind;
@@ -101,7 +99,7 @@ async fn what_ended_answers_the_next_house_by_what_it_is_of_and_by_its_keys() {
     after(SECOND).await;
     drop(first);
     let second = houses.start(2 * HOUR).await;
-    let (linked, replay) = (super::super::results::LINKED_AGE_MAX, options().replay);
+    let (linked, replay) = (results::LINKED_AGE_MAX, options().replay);
     for (reuse, kept) in [(shared(), linked), (keyed("a"), replay), (keyed("b"), replay)] {
         let found = second.came(wish(&fox, reuse)).await;
         assert!(is_hit(&found, &id), "{found:?}");
@@ -311,7 +309,10 @@ async fn a_result_is_fresh_for_the_time_of_its_team_and_a_changed_rule_holds_at_
         assert_eq!(fault.kind(), FaultKind::CacheMiss, "{enabled} {ttl:?}");
     }
     house.generations.set_cache_rules(rules(true, HOUR));
-    assert!(is_hit(&house.came(wish(&fox, only.clone())).await, &id), "longer than it was: as long as was said");
+    assert!(
+        is_hit(&house.came(wish(&fox, only.clone())).await, &id),
+        "longer than it was: as long as was said"
+    );
     after(MINUTE).await;
     assert!(house.generations.begin(wish(&fox, only)).await.is_err());
 }

@@ -17,7 +17,8 @@ pub(super) async fn purge(State(desk): State<Desk>, RawQuery(query): RawQuery) -
     let which = Purge { team: given("team"), model: given("model") };
     let (team, model) = (which.team.clone(), which.model.clone());
     let deleted = desk.gateway.generations.purge(which).await.map_err(|error| {
-        let message = "The results could not be deleted, since the state cannot be written. Send the request again.";
+        let message =
+            "The results could not be deleted, since the state cannot be written. Send the request again.";
         Fault::new(FaultKind::Overloaded, message).with_cause(error)
     })?;
     tracing::info!(team, model, deleted, "results were deleted from the cache");

@@ -31,6 +31,7 @@ pub(super) async fn list(State(desk): State<Desk>) -> Response {
 
 fn shown(team: &TeamListing, minted: usize, rules: Rules) -> Value {
     let TeamListing { name, models, strict, keys } = team;
-    let cache = json!({"enabled": rules.enabled, "scope": rules.scope.name(), "ttl_seconds": rules.ttl.as_secs()});
+    let cache =
+        json!({"enabled": rules.enabled, "scope": rules.scope.name(), "ttl_seconds": rules.ttl.as_secs()});
     json!({"name": name, "models": models, "strict": strict, "cache": cache, "keys": keys + minted})
 }

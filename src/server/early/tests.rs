@@ -13,7 +13,7 @@ use crate::evolink::{
 };
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{Generations, Options, Owner, Reuse, Waiter, Wish};
-use crate::image::{Fingerprint, ImageRequest, Plan};
+use crate::image::{ImageRequest, Plan};
 use crate::keys::{Keys, Mint};
 use crate::media::{Converter, FetchOptions, Fetcher, Guard, Spool};
 use crate::openai::StreamKind;
@@ -113,7 +113,7 @@ fn gateway() -> Arc<Gateway> {
 
 /// Found after its end, so that whoever waits fetches the picture himself.
 async fn ended(gateway: &Gateway, plan: &Arc<Plan>) -> Waiter {
-    let fingerprint = Fingerprint::of(&plan.task, plan.count);
+    let fingerprint = plan.fingerprint();
     let owner = Owner { team: "design".into(), key: "ci".into(), fingerprint };
     let limits = gateway.quota.limits(&owner.team, &owner.key);
     let (plan, price) = (Arc::clone(plan), plan.price);

@@ -1,8 +1,13 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::*;
+use crate::catalog::Catalog;
+use crate::image::Fingerprint;
+use crate::openai::{GivenImage, parse_generation};
 
 /// A guard whose names take so long to find and are public, but for those that begin with `private`.
 fn guard(lookup: Duration) -> Guard {
@@ -24,7 +29,7 @@ fn task(hosts: &[&str], mask: Option<&str>) -> TaskSpec {
     TaskSpec {
         model: "m".into(),
         prompt: "p".into(),
-        parameters: serde_json::Map::new(),
+        parameters: Map::new(),
         references: hosts.iter().map(link).collect(),
         mask: mask.as_ref().map(link),
     }
@@ -61,4 +66,138 @@ async fn a_refusal_names_the_clients_own_parameter() {
     };
     assert_eq!(refused(&["a.example", "private.example"], None).await, "image_urls");
     assert_eq!(refused(&["a.example"], Some("private.example")).await, "mask_url");
+}
+
+/// A body, and what it means: two bodies mean the same exactly if these are equal.
+type Meant = (Vec<(&'static str, Value)>, Vec<&'static str>);
+
+/// One parameter: its spellings, each with its meaning. The first is its absence.
+const SPELLINGS: &[(&str, &[(&str, &str)])] = &[
+    ("prompt", &[("\"a fox\"", "fox"), ("\"a fox \"", "fox and blank"), ("\"an owl\"", "owl")]),
+    (
+        "model",
+        &[
+            ("", "2"),
+            ("null", "2"),
+            ("\"gpt-image-2\"", "2"),
+            ("\"gpt-image-1\"", "2"),
+            ("\"gpt-image-2.5-flare\"", "2.5"),
+        ],
+    ),
+    ("n", &[("", "1"), ("null", "1"), ("1", "1"), ("2", "2")]),
+    (
+        "size",
+        &[
+            ("", "auto"),
+            ("null", "auto"),
+            ("\"auto\"", "auto"),
+            ("\"1024x1024\"", "square"),
+            ("\"1:1\"", "square"),
+            ("\"1536x1024\"", "wide"),
+        ],
+    ),
+    ("resolution", &[("", ""), ("null", ""), ("\"1K\"", "")]),
+    (
+        "quality",
+        &[
+            ("", "medium"),
+            ("null", "medium"),
+            ("\"auto\"", "medium"),
+            ("\"standard\"", "medium"),
+            ("\"medium\"", "medium"),
+            ("\"hd\"", "high"),
+            ("\"high\"", "high"),
+            ("\"low\"", "low"),
+        ],
+    ),
+    (
+        "background",
+        &[
+            ("", "opaque"),
+            ("null", "opaque"),
+            ("\"auto\"", "opaque"),
+            ("\"opaque\"", "opaque"),
+            ("\"transparent\"", "clear"),
+        ],
+    ),
+    ("seed", &[("", "none"), ("null", "none"), ("1", "1"), ("2", "2")]),
+    (
+        "image_urls",
+        &[
+            ("", "none"),
+            ("null", "none"),
+            ("[\"https://a.example/1.png\"]", "1"),
+            ("[\"https://a.example/2.png\"]", "2"),
+            ("[\"https://a.example/1.png\",\"https://a.example/2.png\"]", "1, 2"),
+        ],
+    ),
+    ("output_format", &[("", ""), ("null", ""), ("\"png\"", ""), ("\"webp\"", "")]),
+    ("output_compression", &[("", ""), ("50", "")]),
+    ("response_format", &[("", ""), ("\"b64_json\"", ""), ("\"url\"", "")]),
+    ("user", &[("", ""), ("\"somebody\"", "")]),
+    ("moderation", &[("", ""), ("\"low\"", "")]),
+];
+
+fn meant() -> impl Strategy<Value = Meant> {
+    let choices: Vec<_> = SPELLINGS.iter().map(|(_, spellings)| 0..spellings.len()).collect();
+    // The first spelling is the likeliest, so that equal bodies come up often.
+    let choices = choices.into_iter().map(|range| prop_oneof![3 => Just(0), 2 => range]).collect::<Vec<_>>();
+    (choices, any::<prop::sample::Index>()).prop_map(|(choices, turn)| {
+        let chosen =
+            SPELLINGS.iter().zip(choices).map(|((name, spellings), choice)| (*name, spellings[choice]));
+        let chosen: Vec<_> = chosen.collect();
+        let given = chosen.iter().filter(|(_, (text, _))| !text.is_empty());
+        let mut members: Vec<_> =
+            given.map(|(name, (text, _))| (*name, serde_json::from_str(text).unwrap())).collect();
+        let turn = turn.index(members.len());
+        members.rotate_left(turn);
+        (members, chosen.iter().map(|(_, (_, meaning))| *meaning).collect())
+    })
+}
+
+fn fingerprint(members: &[(&str, Value)]) -> Fingerprint {
+    let written: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    let params = parse_generation(format!("{{{}}}", written.join(",")).as_bytes()).unwrap();
+    let mut request = params.request;
+    request.references.extend(params.images.into_iter().map(|image| match image {
+        GivenImage::Link(link) => Reference::Link(link),
+        GivenImage::Data(_) => unreachable!(),
+    }));
+    let cache = CacheUse::of(&http::HeaderMap::new(), true).unwrap().seeded(request.native.get(SEED));
+    cache.fingerprint(&Catalog::default().plan(request, true).unwrap())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn two_requests_are_one_result_exactly_when_they_mean_the_same((a, means_a) in meant(), (b, means_b) in meant()) {
+        prop_assert_eq!(fingerprint(&a) == fingerprint(&b), means_a == means_b, "{:?} {:?}", a, b);
+    }
+
+    #[test]
+    fn one_changed_parameter_changes_the_result_exactly_when_it_changes_the_meaning(
+        (a, means) in meant(), at in 0..SPELLINGS.len(), to in any::<prop::sample::Index>(),
+    ) {
+        let (name, spellings) = SPELLINGS[at];
+        let (text, meaning) = spellings[to.index(spellings.len())];
+        let mut b = a.clone();
+        b.retain(|(other, _)| *other != name);
+        if !text.is_empty() {
+            b.push((name, serde_json::from_str(text).unwrap()));
+        }
+        prop_assert_eq!(fingerprint(&a) == fingerprint(&b), means[at] == meaning, "{:?} {:?}", a, b);
+    }
+}
+
+#[test]
+fn the_parameters_tried_are_real_ones() {
+    let body: Map<String, Value> = [("prompt".to_owned(), json!("a fox"))].into_iter().collect();
+    for (name, spellings) in SPELLINGS {
+        let mut body = body.clone();
+        body.insert((*name).to_owned(), serde_json::from_str(spellings[spellings.len() - 1].0).unwrap());
+        let params = parse_generation(Value::from(body).to_string().as_bytes()).unwrap();
+        let ignored = &params.request.ignored;
+        assert!(ignored.is_empty() || ["user", "moderation"].contains(name), "{name}: {ignored:?}");
+    }
 }

@@ -50,6 +50,7 @@ fn plan() -> Plan {
         tokens: TokenEstimate { input_text: 5, input_image: 6, output: 7 },
         price: Credits::from_micro(2_500_000),
         ignored: vec!["user".into()],
+        respelled: None,
     }
 }
 

@@ -61,6 +61,13 @@ pub(crate) fn mask(width: u32, height: u32) -> Vec<u8> {
     encoded(&RgbaImage::from_pixel(width, height, Rgba([0, 0, 0, 0])).into(), ImageFormat::Png)
 }
 
+/// A PNG of which half is transparent: a mask of that half.
+pub(crate) fn half_clear_mask(width: u32, height: u32) -> Vec<u8> {
+    let clear = |x: u32| if x < width / 2 { 0 } else { 255 };
+    let picture = RgbaImage::from_fn(width, height, |x, _| Rgba([0, 0, 0, clear(x)]));
+    encoded(&picture.into(), ImageFormat::Png)
+}
+
 /// A PNG that hardly compresses: three bytes a pixel.
 pub(crate) fn noise(width: u32, height: u32) -> Vec<u8> {
     let mut state = 0x2545_f491_u32;

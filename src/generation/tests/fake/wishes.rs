@@ -4,12 +4,12 @@ use bytes::Bytes;
 
 use super::super::super::*;
 use crate::catalog::Catalog;
-use crate::image::{ContentHash, Fingerprint, Format, ImageRequest, InputPicture, Pixels, Plan, Reference};
+use crate::image::{ContentHash, Format, ImageRequest, InputPicture, Pixels, Plan, Reference};
 use crate::media::InputFile;
 use crate::quota::{Settlement, Spent, UsageRow, Used};
 
 pub(in crate::generation) fn owner(plan: &Plan) -> Owner {
-    Owner { team: "design".into(), key: "ci".into(), fingerprint: Fingerprint::of(&plan.task, plan.count) }
+    Owner { team: "design".into(), key: "ci".into(), fingerprint: plan.fingerprint() }
 }
 
 /// A wish that shares with nobody but its own repetitions.
