@@ -90,6 +90,8 @@ fn touched() -> Metrics {
     drop((metrics.waiting("team"), metrics.running("team"), metrics.queued("team")));
     metrics.generation("team", "model", "low", "completed", 1.0);
     metrics.images("team", "model", 1, Credits::ZERO);
+    metrics.cache_lookup("hit");
+    metrics.cache_entries(1);
     metrics.joined();
     metrics.quota_rejection("team", "requests_per_minute");
     metrics.quota_overshoot(Credits::ZERO);
@@ -165,17 +167,19 @@ fn every_make_verb_that_is_named_exists() {
 }
 
 #[test]
-fn the_readmes_configuration_is_valid_and_every_setting_in_it_has_effect() {
-    let yaml =
-        README.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+fn the_readmes_configurations_are_valid_and_every_setting_in_them_has_effect() {
+    let examples = README.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
     let environment = Environment::from_iter([("EVOLINK_API_KEY", "upstream"), ("CHAT_KEY", "secret")]);
     let known_models = Catalog::model_ids();
     let checks = Checks { known_models, allow_missing_secrets: false };
-    let loaded = config::load(&Source::Text(yaml.to_owned()), &environment, &checks)
-        .unwrap_or_else(|problems| panic!("{problems}"));
-    let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(warnings, [""; 0]);
-    assert_eq!(loaded.settings.teams.len(), 2);
+    let teams = examples.map(|yaml| {
+        let loaded = config::load(&Source::Text(yaml.to_owned()), &environment, &checks)
+            .unwrap_or_else(|problems| panic!("{problems}"));
+        let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(warnings, [""; 0]);
+        loaded.settings.teams.len()
+    });
+    assert_eq!(teams.collect::<Vec<_>>(), [1, 2]);
 }
 
 #[test]
