@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::booking::Booking;
 use super::counts::Kind;
 use super::journal::{Note, Wanted};
-use super::model::{Generation, State};
+use super::model::{Generation, Owner, State};
 use super::purchase::{in_patience, unwritten};
 use super::registry::Found;
 use super::results::Cached;
@@ -39,6 +39,10 @@ impl Generations {
             recover::recall(&self.0, wanted).await.map_err(|error| unwritten().with_cause(error))?;
         }
         let cached = self.0.look_behind(&wish.owner, &wish.reuse).await;
+        if wish.reuse.idempotency_key.is_some() {
+            self.know_by_id(&wish.owner, cached.clone().or_else(|| self.0.cached(&wish.owner, &wish.reuse)))
+                .await;
+        }
         let shares = matches!(wish.reuse.sharing, Sharing::Shared { .. });
         let entered = self.enter(wish, cached).await;
         if let Some(result) = found(&entered).filter(|_| shares) {
@@ -47,6 +51,15 @@ impl Generations {
         let mut waiter = entered?;
         waiter.admitted().await?;
         Ok(waiter)
+    }
+
+    /// An idempotency key can stand for a result only if its generation is known here.
+    async fn know_by_id(&self, owner: &Owner, cached: Option<Cached>) {
+        if let Some(Cached { generation, .. }) = cached
+            && generation.owner().team == owner.team
+        {
+            self.remember(&owner.team, generation.id().as_str()).await;
+        }
     }
 
     async fn enter(&self, wish: Wish, cached: Option<Cached>) -> Result<Waiter, Fault> {

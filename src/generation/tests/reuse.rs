@@ -316,3 +316,17 @@ async fn a_result_is_fresh_for_the_time_of_its_team_and_a_changed_rule_holds_at_
     after(MINUTE).await;
     assert!(house.generations.begin(wish(&fox, only)).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_key_names_a_result_whose_generation_was_forgotten_for_room() {
+    let bench = Bench::new();
+    bench.generations.registry().keep_only(1);
+    let (fox, owl) = (plan("a fox", 1, &[]), plan("an owl", 1, &[]));
+    let id = answered(&bench.generations, wish(&fox, shared())).await;
+    answered(&bench.generations, wish(&owl, shared())).await;
+    after(SECOND).await;
+    let named = bench.generations.begin(wish(&fox, keyed("late"))).await.unwrap();
+    assert!(is_hit(&(named.came(), named.generation().id().clone()), &id));
+    let conflict = bench.generations.begin(wish(&owl, keyed("late"))).await.map(drop).unwrap_err();
+    assert_eq!(conflict.kind(), FaultKind::IdempotencyConflict);
+}
