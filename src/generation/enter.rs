@@ -39,7 +39,7 @@ impl Generations {
             recover::recall(&self.0, wanted).await.map_err(|error| unwritten().with_cause(error))?;
         }
         let cached = self.0.look_behind(&wish.owner, &wish.reuse).await;
-        if wish.reuse.idempotency_key.is_some() {
+        if self.registry().is_new_name(&wish.owner, &wish.reuse) {
             self.know_by_id(&wish.owner, cached.clone().or_else(|| self.0.cached(&wish.owner, &wish.reuse)))
                 .await;
         }

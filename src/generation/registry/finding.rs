@@ -74,8 +74,13 @@ impl Registry {
         owner: &Owner,
         reuse: &'a Reuse,
     ) -> Option<&'a IdempotencyKey> {
-        let unknown = |key: &&IdempotencyKey| self.shelf.named(&owner.team, key).is_none();
-        reuse.idempotency_key.as_ref().filter(|_| self.shelf.is_forgetful()).filter(unknown)
+        let new = self.shelf.is_forgetful() && self.is_new_name(owner, reuse);
+        reuse.idempotency_key.as_ref().filter(|_| new)
+    }
+
+    /// Whether the request has an idempotency key that stands for nothing here.
+    pub(in crate::generation) fn is_new_name(&self, owner: &Owner, reuse: &Reuse) -> bool {
+        reuse.idempotency_key.as_ref().is_some_and(|key| self.shelf.named(&owner.team, key).is_none())
     }
 
     fn of_name(&self, owner: &Owner, key: &IdempotencyKey) -> Result<Option<Found>, Fault> {
