@@ -43,6 +43,7 @@ pub use settings::Settings;
 
 use expand::{Expansion, escape};
 use setting::{Origin, Reader, Setting as _};
+pub use secret::Secret;
 use shown::Secrets;
 
 /// The variable that names the file.

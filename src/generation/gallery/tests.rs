@@ -235,7 +235,7 @@ async fn what_an_earlier_process_left_unstored_is_stored_while_its_link_lives() 
 async fn a_folder_without_leave_to_write_takes_nothing() {
     let clock = Clock::system();
     // Never writable, also for root.
-    let store = PictureStore::new("/proc/self/images".into(), clock.clone());
+    let store = PictureStore::in_folder("/proc/self/images".into(), u64::MAX, clock.clone());
     let journal: Arc<dyn Journal> = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
     let (scribe, _writing) = Scribe::new(journal);
     let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
