@@ -75,7 +75,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
 ];
 
 /// Each crate (or part of the standard library) that is kept to some rooms, and those rooms.
-const CRATES: [(&str, &[&str]); 24] = [
+const CRATES: [(&str, &[&str]); 25] = [
     ("axum", &["server"]),
     ("tower", &["server"]),
     ("tower_http", &["server"]),
@@ -83,6 +83,7 @@ const CRATES: [(&str, &[&str]); 24] = [
     ("hyper_util", &["cli", "server", "simulator"]),
     ("socket2", &["server"]),
     ("reqwest", &["evolink", "media"]),
+    ("object_store", &["media"]),
     ("multer", &["server"]),
     ("tempfile", &["media"]),
     ("prometheus", &["telemetry"]),

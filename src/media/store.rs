@@ -98,10 +98,10 @@ impl PictureStore {
         Ok(Self::of(Backend::Bucket(Bucket::new(options, max_bytes)?)))
     }
 
-    /// One in a folder whose steps on the disk a test lets fail. It may hold everything.
+    /// One in a folder whose steps on the disk a test lets fail.
     #[cfg(test)]
-    pub(crate) fn on(volume: Arc<dyn Volume>, path: PathBuf, clock: Clock) -> Self {
-        Self::of(Backend::Folder(Folder::new(volume, path, u64::MAX, clock)))
+    pub(crate) fn on(volume: Arc<dyn Volume>, path: PathBuf, max_bytes: u64, clock: Clock) -> Self {
+        Self::of(Backend::Folder(Folder::new(volume, path, max_bytes, clock)))
     }
 
     fn of(backend: Backend) -> Self {

@@ -1,7 +1,7 @@
 //! The folder's sweep: pictures past their time or too many, and what crashes left behind. Blocking, a bounded piece at
 //! a time.
 
-use std::fs::{DirEntry, File, Metadata, ReadDir};
+use std::fs::{DirEntry, File, Metadata, ReadDir, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::PoisonError;
@@ -122,6 +122,9 @@ impl Files {
     /// False: it has been put or read since it was met, and stays.
     fn evict(&self, candidate: Candidate) -> io::Result<bool> {
         let file = File::open(self.layout.file(candidate.place))?;
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(ErrorKind::NotFound.into()); // somebody else is removing it
+        }
         self.take_away(candidate.place, &file, |found| last_use(found).is_ok_and(|used| used <= candidate.used))
     }
 

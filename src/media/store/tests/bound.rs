@@ -2,6 +2,7 @@
 //! file may date it by that.
 
 use std::fs::{FileTimes, Metadata};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use proptest::prelude::*;
@@ -87,22 +88,22 @@ async fn a_use_changes_no_age_and_is_noted_once_in_five_minutes() {
     assert!(noted.accessed().unwrap().elapsed().unwrap() < HOUR);
     assert_eq!(noted.modified().unwrap(), put);
 
-    let used = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let used = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&used);
     let noting = Scripted::volume(move |step, _| {
-        counter.fetch_add(usize::from(step == "set_used"), std::sync::atomic::Ordering::SeqCst);
+        counter.fetch_add(usize::from(step == "set_used"), Ordering::SeqCst);
         Ok(())
     });
-    let store = PictureStore::on(noting, folder.path().to_owned(), Clock::system());
+    let store = PictureStore::on(noting, folder.path().to_owned(), u64::MAX, Clock::system());
     for (ago, times) in [(1, 0), (4, 0), (6, 1)] {
         age(folder.path(), 40, 100 * HOUR, Duration::from_mins(ago));
         got(&store, &picture(40)).await.unwrap();
-        assert_eq!(used.load(std::sync::atomic::Ordering::SeqCst), times, "last used {ago} minutes ago");
+        assert_eq!(used.load(Ordering::SeqCst), times, "last used {ago} minutes ago");
     }
     // put a moment ago: nothing to note
     age(folder.path(), 40, Duration::ZERO, 100 * HOUR);
     got(&store, &picture(40)).await.unwrap();
-    assert_eq!(used.load(std::sync::atomic::Ordering::SeqCst), 1);
+    assert_eq!(used.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
@@ -110,7 +111,7 @@ async fn a_use_that_cannot_be_noted_is_no_failure() {
     let folder = folder();
     filled(folder.path(), &[40]).await;
     let read_only = Scripted::volume(|_, _| Err(std::io::ErrorKind::ReadOnlyFilesystem.into()));
-    let store = PictureStore::on(read_only, folder.path().to_owned(), Clock::system());
+    let store = PictureStore::on(read_only, folder.path().to_owned(), u64::MAX, Clock::system());
     assert_eq!(got(&store, &picture(40)).await, Some(picture(40)));
 }
 
@@ -170,9 +171,9 @@ async fn a_picture_used_or_put_while_it_is_removed_stays() {
     for put in [false, true] {
         let folder = folder();
         filled(folder.path(), &[40, 41]).await;
-        let (path, done) = (folder.path().to_owned(), std::sync::atomic::AtomicBool::new(false));
+        let (path, done) = (folder.path().to_owned(), AtomicBool::new(false));
         let using = Scripted::volume(move |step, _| {
-            if step == "rename" && !done.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            if step == "rename" && !done.swap(true, Ordering::SeqCst) {
                 let files = files::Files::new(Arc::new(Disk), path.clone(), u64::MAX, Clock::system());
                 if put {
                     files.put(&picture(40)).unwrap();
@@ -184,8 +185,8 @@ async fn a_picture_used_or_put_while_it_is_removed_stays() {
             Ok(())
         });
         let max_bytes = bytes(&[40, 41]) - 1;
-        let files = Folder::new(using, folder.path().to_owned(), max_bytes, Clock::system());
-        let swept = round(&PictureStore::of(Backend::Folder(files))).await;
+        let store = PictureStore::on(using, folder.path().to_owned(), max_bytes, Clock::system());
+        let swept = round(&store).await;
         assert_eq!((swept.for_room, swept.failed), (1, 0));
         assert_eq!(left(folder.path(), &[40, 41]), [40], "put: {put}");
     }
@@ -197,18 +198,17 @@ async fn two_processes_that_make_room_at_once_remove_no_more_than_needed() {
     filled(folder.path(), &sides).await;
     let path = folder.path().to_owned();
     let max_bytes = bytes(&[42, 43, 44, 45]) * 10 / 9 + 1;
-    let done = std::sync::atomic::AtomicBool::new(false);
+    let done = AtomicBool::new(false);
     // the other makes its room just before the first one removes anything
     let other = Scripted::volume(move |step, _| {
-        if step == "rename" && !done.swap(true, std::sync::atomic::Ordering::SeqCst) {
+        if step == "rename" && !done.swap(true, Ordering::SeqCst) {
             let files = files::Files::new(Arc::new(Disk), path.clone(), max_bytes, Clock::system());
             while !files.sweep(now(), KEEP).unwrap().round_ended {}
         }
         Ok(())
     });
-    let files = Folder::new(other, folder.path().to_owned(), max_bytes, Clock::system());
-    let store = PictureStore::of(Backend::Folder(files));
-    assert_eq!(round(&store).await.too_much, false);
+    let store = PictureStore::on(other, folder.path().to_owned(), max_bytes, Clock::system());
+    assert!(!round(&store).await.too_much);
     assert_eq!(left(folder.path(), &sides), [42, 43, 44, 45]);
     assert_eq!(store.held(), Some(bytes(&[42, 43, 44, 45])));
 }
@@ -220,15 +220,14 @@ async fn a_store_that_cannot_remove_says_so_and_still_gives() {
     let stuck = Scripted::volume(|step, _| {
         if step == "remove" { Err(std::io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
     });
-    let files = Folder::new(stuck, folder.path().to_owned(), bytes(&[40]), Clock::system());
-    let store = PictureStore::of(Backend::Folder(files));
+    let store = PictureStore::on(stuck, folder.path().to_owned(), bytes(&[40]), Clock::system());
     let swept = round(&store).await;
     assert_eq!((swept.for_room, swept.too_much), (0, true));
     assert!(swept.failed > 0);
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     /// Whatever the sizes and ages, what is left are the youngest, within the bound, and not much less than it.
     #[test]

@@ -21,7 +21,7 @@ impl Scripted {
         folder: &Path,
         hook: impl Fn(&str, usize) -> io::Result<()> + Send + Sync + 'static,
     ) -> PictureStore {
-        PictureStore::on(Self::volume(hook), folder.to_owned(), Clock::fixed(NOON))
+        PictureStore::on(Self::volume(hook), folder.to_owned(), u64::MAX, Clock::fixed(NOON))
     }
 
     pub(super) fn volume(
