@@ -42,8 +42,8 @@ pub use reload::{Reload, needs_restart, watch};
 pub use settings::Settings;
 
 use expand::{Expansion, escape};
-use setting::{Origin, Reader, Setting as _};
 pub use secret::Secret;
+use setting::{Origin, Reader, Setting as _};
 use shown::Secrets;
 
 /// The variable that names the file.

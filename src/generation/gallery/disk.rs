@@ -118,7 +118,11 @@ impl Disk {
     }
 
     fn own_trouble(&self) -> Option<Arc<str>> {
-        self.trouble.borrow().as_ref().filter(|trouble| trouble.own).map(|trouble| Arc::clone(&trouble.reason))
+        self.trouble
+            .borrow()
+            .as_ref()
+            .filter(|trouble| trouble.own)
+            .map(|trouble| Arc::clone(&trouble.reason))
     }
 
     fn set(&self, error: &StoreFault) {

@@ -12,6 +12,8 @@ const NEXT_RUN: Duration = Duration::from_secs(2);
 const NEXT_RUN_PRESSED: Duration = Duration::from_millis(100);
 /// Between two rounds.
 const NEXT_ROUND: Duration = Duration::from_mins(30);
+/// Before the next run after one that failed.
+const NEXT_TRY: Duration = Duration::from_mins(5);
 
 /// Clears away what a crash left, then sweeps for ever, one bounded run at a time; owned by the caller.
 pub(super) async fn run(store: PictureStore, keep: Duration, clock: Clock) {
@@ -38,7 +40,7 @@ pub(super) async fn run(store: PictureStore, keep: Duration, clock: Clock) {
                     tracing::warn!(%error, "the picture store cannot be swept; it is tried again");
                 }
                 failing = true;
-                tokio::time::sleep(NEXT_ROUND).await;
+                tokio::time::sleep(NEXT_TRY).await;
             }
         }
     }

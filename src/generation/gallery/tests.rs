@@ -119,7 +119,8 @@ impl Bench {
     /// Puts that failed for this reason.
     fn failures(&self, reason: &str) -> u64 {
         let text = self.metrics.render();
-        let head = format!(r#"evolink_gateway_picture_store_failures_total{{operation="put",reason="{reason}"}} "#);
+        let head =
+            format!(r#"evolink_gateway_picture_store_failures_total{{operation="put",reason="{reason}"}} "#);
         text.lines().find_map(|line| line.strip_prefix(&head)?.parse().ok()).unwrap()
     }
 
@@ -160,7 +161,11 @@ async fn a_full_disk_is_asked_by_trials_until_one_works_and_then_takes_what_was_
     bench.pictures.remember(&bench.delivered);
     bench.keep().await;
     assert_eq!((bench.stored(), bench.gallery.keeps()), (vec![false; 2], false));
-    assert_eq!(bench.gallery.works().await, Ok(()), "what is stored is given, what is made goes out from memory");
+    assert_eq!(
+        bench.gallery.works().await,
+        Ok(()),
+        "what is stored is given, what is made goes out from memory"
+    );
     bench.keep().await;
     assert_eq!(bench.failures("full"), 4, "each put that failed or was not tried");
     let tries = bench.volume.tries.load(Ordering::Relaxed);
@@ -216,9 +221,10 @@ async fn a_disk_that_fails_is_this_machines_own_failure_also_when_it_was_full_be
 
 #[tokio::test(start_paused = true)]
 async fn a_picture_larger_than_the_store_is_given_up_and_stops_no_other() {
-    let bench = Bench::bounded(2, 90);
-    let lengths: Vec<_> = bench.delivered.images.iter().flatten().map(|picture| picture.bytes().len()).collect();
-    assert!(lengths[0] <= 90 && lengths[1] > 90, "{lengths:?}");
+    let bench = Bench::bounded(2, 75);
+    let lengths: Vec<_> =
+        bench.delivered.images.iter().flatten().map(|picture| picture.bytes().len()).collect();
+    assert!(lengths[0] <= 75 && lengths[1] > 75, "{lengths:?}");
     bench.keep().await;
     assert_eq!((bench.stored(), bench.gallery.keeps()), (vec![true, false], true));
     assert_eq!(bench.failures("too_large"), 1);

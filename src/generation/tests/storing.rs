@@ -43,7 +43,8 @@ impl Bench {
         let metrics = Arc::new(Metrics::new());
         let (upstream, watcher, fetcher, mut owner) = towards(&self.simulator, &metrics);
         let clock = Clock::system();
-        let store = PictureStore::on(self.volume.clone(), self.folder.path().join("images"), u64::MAX, clock.clone());
+        let store =
+            PictureStore::on(self.volume.clone(), self.folder.path().join("images"), u64::MAX, clock.clone());
         let journal = Arc::new(EngineJournal::new(self.engine.clone()));
         let keeping = Keeping { pictures: Some(store), keep: Duration::from_hours(1), ..journal.into() };
         let (generations, bookkeeping) =
@@ -161,7 +162,11 @@ async fn a_full_store_keeps_nobody_from_buying_and_takes_what_was_made_once_it_c
         }
     };
     tokio::time::timeout(PATIENCE, known).await.expect("its failed put is not known");
-    assert_eq!(answer(bench.begin("a bear", 1).await.unwrap()).await.len(), 1, "bought and given from memory");
+    assert_eq!(
+        answer(bench.begin("a bear", 1).await.unwrap()).await.len(),
+        1,
+        "bought and given from memory"
+    );
     assert_eq!(answer(bench.find(&id)).await, first, "by its link");
     assert!(bench.files().is_empty());
     assert!(bench.generations().health().await.images.is_ok(), "it gives what it has");

@@ -74,11 +74,13 @@ impl Files {
             let bay = round.next;
             let last = if self.layout.row(bay).is_dir() {
                 // a folder that cannot be read must not keep the sweep from all that stand behind it
-                files += self.sweep_folder(bay, now, keep, &mut round.oldest, &mut swept).unwrap_or_else(|error| {
-                    tracing::warn!(bay, %error, "a folder of the picture store could not be swept");
-                    swept.failed += 1;
-                    0
-                });
+                files += self.sweep_folder(bay, now, keep, &mut round.oldest, &mut swept).unwrap_or_else(
+                    |error| {
+                        tracing::warn!(bay, %error, "a folder of the picture store could not be swept");
+                        swept.failed += 1;
+                        0
+                    },
+                );
                 bay
             } else {
                 bay | 0xff // the whole row is not there
@@ -88,7 +90,7 @@ impl Files {
                 self.end_round(round.oldest.take(), &mut swept);
                 break;
             }
-            self.tally.reach(round.next);
+            self.tally.reach(round.next.into());
         }
         Ok(swept)
     }
@@ -125,7 +127,9 @@ impl Files {
         if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
             return Err(ErrorKind::NotFound.into()); // somebody else is removing it
         }
-        self.take_away(candidate.place, &file, |found| last_use(found).is_ok_and(|used| used <= candidate.used))
+        self.take_away(candidate.place, &file, |found| {
+            last_use(found).is_ok_and(|used| used <= candidate.used)
+        })
     }
 
     /// Tells how many files were looked at.

@@ -27,7 +27,7 @@ struct Books {
     /// Of the round under way.
     counted: u64,
     /// The bays before this one are counted.
-    reached: u16,
+    reached: u32,
 }
 
 impl Tally {
@@ -47,7 +47,7 @@ impl Tally {
     /// A picture has come that was not there.
     pub(super) fn came(&self, place: Place, bytes: u64) {
         let mut books = self.books();
-        if place.bay() < books.reached {
+        if u32::from(place.bay()) < books.reached {
             books.counted = books.counted.saturating_add(bytes);
         }
         books.held = books.held.map(|held| held.saturating_add(bytes));
@@ -58,14 +58,14 @@ impl Tally {
 
     pub(super) fn went(&self, place: Place, bytes: u64) {
         let mut books = self.books();
-        if place.bay() < books.reached {
+        if u32::from(place.bay()) < books.reached {
             books.counted = books.counted.saturating_sub(bytes);
         }
         books.held = books.held.map(|held| held.saturating_sub(bytes));
     }
 
-    /// The round has come to this bay.
-    pub(super) fn reach(&self, bay: u16) {
+    /// The round has counted the bays before this one.
+    pub(super) fn reach(&self, bay: u32) {
         self.books().reached = bay;
     }
 
@@ -125,7 +125,7 @@ mod tests {
     fn what_comes_and_goes_during_a_round_is_counted_once() {
         let tally = Tally::new(1000);
         tally.count(10);
-        tally.reach(place(5).bay());
+        tally.reach(place(5).bay().into());
         tally.came(place(4), 100); // the round has passed it
         tally.came(place(6), 200); // the round will meet it
         tally.count(200);

@@ -132,7 +132,8 @@ impl Bench {
     async fn failures(&self, reason: &str) -> u64 {
         let url = format!("http://{}/metrics", self.admin);
         let text = Answer::read(client().get(url).send().await.unwrap()).await.text();
-        let head = format!(r#"evolink_gateway_picture_store_failures_total{{operation="put",reason="{reason}"}} "#);
+        let head =
+            format!(r#"evolink_gateway_picture_store_failures_total{{operation="put",reason="{reason}"}} "#);
         text.lines().find_map(|line| line.strip_prefix(&head)?.parse().ok()).unwrap()
     }
 

@@ -51,9 +51,9 @@ pub enum BucketError {
 /// Makes the client; sends nothing.
 pub(super) fn server(options: &BucketOptions) -> Result<AmazonS3, BucketError> {
     let builder = match &options.keys {
-        Some((id, secret)) => AmazonS3Builder::new()
-            .with_access_key_id(id)
-            .with_secret_access_key(secret.expose_secret()),
+        Some((id, secret)) => {
+            AmazonS3Builder::new().with_access_key_id(id).with_secret_access_key(secret.expose_secret())
+        }
         None => AmazonS3Builder::from_env(),
     };
     let in_path = is_in_path(options);
@@ -62,7 +62,11 @@ pub(super) fn server(options: &BucketOptions) -> Result<AmazonS3, BucketError> {
         None => builder,
     };
     let retries = RetryConfig {
-        backoff: BackoffConfig { init_backoff: PAUSE_FIRST, max_backoff: PAUSE_MAX, ..BackoffConfig::default() },
+        backoff: BackoffConfig {
+            init_backoff: PAUSE_FIRST,
+            max_backoff: PAUSE_MAX,
+            ..BackoffConfig::default()
+        },
         max_retries: RETRIES_MAX,
         retry_timeout: RETRY_WITHIN,
     };

@@ -40,8 +40,8 @@ impl Bucket {
             met += 1;
             if let Some(candidate) = self.candidate(&object) {
                 let age = now.duration_since(Timestamp::try_from(candidate.used).unwrap_or(now));
-                self.0.tally.reach(candidate.place.bay());
                 self.0.tally.count(candidate.bytes);
+                self.0.tally.reach(u32::from(candidate.place.bay()) + 1);
                 if Duration::try_from(age).is_ok_and(|age| age > keep) {
                     past.push(candidate);
                 } else {
@@ -81,8 +81,10 @@ impl Bucket {
 
     /// Tells which of them were removed.
     async fn remove_all(&self, candidates: Vec<Candidate>, swept: &mut Swept) -> Vec<Candidate> {
-        let removals = candidates.into_iter().map(async |candidate| (candidate, self.remove(candidate).await));
-        let outcomes: Vec<_> = futures_util::stream::iter(removals).buffer_unordered(REMOVALS_AT_ONCE).collect().await;
+        let removals =
+            candidates.into_iter().map(async |candidate| (candidate, self.remove(candidate).await));
+        let outcomes: Vec<_> =
+            futures_util::stream::iter(removals).buffer_unordered(REMOVALS_AT_ONCE).collect().await;
         let removed = outcomes.into_iter().filter_map(|(candidate, outcome)| match outcome {
             Ok(removed) => removed.then_some(candidate),
             Err(error) => {

@@ -64,7 +64,7 @@ async fn what_the_server_refuses_is_told_as_what_it_is() {
         (404, "NoSuchBucket", "failing", "its server answered 404 NoSuchBucket"),
         (500, "InternalError", "failing", "its server answered 500 InternalError"),
         (503, "SlowDown", "failing", "its server answered 503 SlowDown"),
-        (301, "PermanentRedirect", "failing", "its server answered 301"),
+        (301, "PermanentRedirect", "failing", "its server redirects"),
     ] {
         server.always(Some(Trouble::Answer(status, code)));
         let fault = bucket.put(picture(8)).await.unwrap_err();
@@ -110,7 +110,10 @@ async fn half_a_picture_is_never_given_and_never_there() {
     let bucket = server.bucket(u64::MAX);
     bucket.put(picture(40)).await.unwrap();
     server.always(Some(Trouble::Cut));
-    assert!(bucket.get(place(&picture(40))).await.is_err(), "an answer that breaks off tells nothing of the object");
+    assert!(
+        bucket.get(place(&picture(40))).await.is_err(),
+        "an answer that breaks off tells nothing of the object"
+    );
     assert!(bucket.put(picture(41)).await.is_err());
     server.always(None);
     assert_eq!(server.keys(), [key(&picture(40))]);

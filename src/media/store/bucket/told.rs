@@ -23,13 +23,17 @@ struct Answer {
 
 /// Whether there is no such object, in a bucket that is there.
 pub(super) fn is_missing(error: &Error) -> bool {
-    matches!(error, Error::NotFound { .. }) && answer(error).is_none_or(|answer| answer.code != "NoSuchBucket")
+    matches!(error, Error::NotFound { .. })
+        && answer(error).is_none_or(|answer| answer.code != "NoSuchBucket")
 }
 
 pub(super) fn fault(error: &Error) -> StoreFault {
     if let Some(answer) = answer(error) {
-        let said = io::Error::other(format!("its server answered {} {}", answer.status, answer.code).trim_end().to_owned());
+        let said = io::Error::other(
+            format!("its server answered {} {}", answer.status, answer.code).trim_end().to_owned(),
+        );
         return match answer.status {
+            300..=399 => redirected(),
             507 => StoreFault::Full(said),
             _ if FULL_CODES.contains(&answer.code.as_str()) => StoreFault::Full(said),
             401 | 403 | 405 => StoreFault::ReadOnly(said),
@@ -42,8 +46,14 @@ pub(super) fn fault(error: &Error) -> StoreFault {
             failing(ErrorKind::NotConnected, format!("its server cannot be reached: {cause}"))
         }
         Some((_, cause)) => failing(ErrorKind::Other, format!("the exchange with its server broke: {cause}")),
+        None if chain(error).any(|error| error.to_string().contains("redirect")) => redirected(),
         None => failing(ErrorKind::Other, "its server is not understood".to_owned()),
     }
+}
+
+/// S3 does so when the bucket is in another region.
+fn redirected() -> StoreFault {
+    failing(ErrorKind::Other, "its server redirects: the bucket has another region or endpoint".to_owned())
 }
 
 fn failing(kind: ErrorKind, said: String) -> StoreFault {
@@ -68,7 +78,10 @@ fn answer(error: &Error) -> Option<Answer> {
 
 /// The code of S3's XML; empty where there is none, as in answers to HEAD.
 fn code(body: &str) -> String {
-    let code = body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map_or("", |(code, _)| code);
+    let code = body
+        .split_once("<Code>")
+        .and_then(|(_, rest)| rest.split_once("</Code>"))
+        .map_or("", |(code, _)| code);
     let is_word = code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if is_word { code.to_owned() } else { String::new() }
 }

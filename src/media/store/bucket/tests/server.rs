@@ -143,7 +143,8 @@ impl Server {
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     shared.calls.fetch_add(1, SeqCst);
     let (head, body) = request.into_parts();
-    let signed = head.headers.get("authorization").is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC"));
+    let signed =
+        head.headers.get("authorization").is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC"));
     shared.signed.store(signed, SeqCst);
     let next = shared.next.lock().unwrap().pop_front();
     let trouble = next.unwrap_or(*shared.always.lock().unwrap());
@@ -237,7 +238,10 @@ fn list(objects: &BTreeMap<String, Object>, query: &str) -> Response {
         );
     }
     if let Some((last, _)) = page.last().filter(|_| matching.count() > PAGE) {
-        let _ = write!(xml, "<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>");
+        let _ = write!(
+            xml,
+            "<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>"
+        );
     }
     xml.push_str("</ListBucketResult>");
     Response::new(Body::from(xml))
