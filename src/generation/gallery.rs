@@ -110,7 +110,10 @@ impl Gallery {
         join_all(all.map(async |(index, made, found)| {
             let kept = match found {
                 // Nobody's memory waits for a store that is known to take nothing.
-                Ok(_) if !self.keeps() => Err(disk.pass_over()),
+                Ok(_) if !self.keeps() => {
+                    disk.pass_over();
+                    Err(())
+                }
                 Ok(picture) => self.put(pictures, index, picture.clone()).await.map_err(|error| {
                     tracing::warn!(task_id = %made.task, %error, "a paid picture could not be stored; it is tried again");
                 }),

@@ -73,7 +73,9 @@ mod tests {
         ) {
             let all: Vec<_> = seconds.iter().zip(0..).map(|(second, at)| candidate(*second, at)).collect();
             let mut oldest = Oldest::of(max);
-            all.iter().for_each(|candidate| oldest.offer(*candidate));
+            for candidate in &all {
+                oldest.offer(*candidate);
+            }
             let mut sorted = all;
             sorted.sort_unstable();
             sorted.truncate(max);

@@ -158,7 +158,11 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let path = head.uri.path().trim_start_matches("/pictures").trim_start_matches('/').to_owned();
     let mut objects = shared.objects.lock().unwrap();
     if cut && head.method != Method::GET {
-        return whole_or_cut(b"<Result>not to its end</Result>".to_vec().into(), true, &HeaderMap::new());
+        return whole_or_cut(
+            &Bytes::from_static(b"<Result>not to its end</Result>"),
+            true,
+            &HeaderMap::new(),
+        );
     }
     match head.method {
         Method::GET if path.is_empty() => list(&objects, head.uri.query().unwrap_or_default()),
@@ -174,7 +178,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
             {
                 objects.insert(path, replacement);
             }
-            let mut response = whole_or_cut(object.bytes.clone(), cut, &head.headers);
+            let mut response = whole_or_cut(&object.bytes, cut, &head.headers);
             response.headers_mut().insert("etag", object.e_tag().parse().unwrap());
             let date = object.date("%a, %d %b %Y %H:%M:%S GMT");
             response.headers_mut().insert("last-modified", date.parse().unwrap());
@@ -204,7 +208,7 @@ fn error(status: u16, code: &str) -> Response {
 }
 
 /// The bytes, or the part of them that is asked for; or half of that, though all was announced.
-fn whole_or_cut(bytes: Bytes, cut: bool, asked: &HeaderMap) -> Response {
+fn whole_or_cut(bytes: &Bytes, cut: bool, asked: &HeaderMap) -> Response {
     let from = asked.get("range").and_then(|range| {
         range.to_str().ok()?.strip_prefix("bytes=")?.split('-').next()?.parse::<usize>().ok()
     });
