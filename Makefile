@@ -3,10 +3,10 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-rust test-sdk test-chart test-container lint fmt fmt-check bench deny ci
+.PHONY: help demo run test test-rust test-sdk test-s3 test-chart test-container lint fmt fmt-check bench deny ci
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## a gateway and a simulated Evolink: no account, no network
 	$(CARGO) run --release --locked -- demo
@@ -23,6 +23,10 @@ test-rust: ## unit and integration tests
 test-sdk: ## OpenAI's SDKs and other clients against the binary; installs them
 	$(CARGO) build --locked --bins --tests
 	EVOLINK_GATEWAY_BIN="$(TARGET_DIR)/debug/evolink-gateway" tests/sdk/run
+
+test-s3: ## the picture store in a bucket of a real S3 server, one suite of test-sdk; installs the server
+	$(CARGO) build --locked --bins --tests
+	EVOLINK_GATEWAY_BIN="$(TARGET_DIR)/debug/evolink-gateway" tests/sdk/run s3
 
 test-chart: ## the Helm chart and the Dockerfile, without cluster and container engine; installs Helm and validators
 	$(CARGO) build --locked --bins --tests

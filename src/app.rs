@@ -28,7 +28,7 @@ use crate::evolink::ClientError;
 use crate::generation::Generations;
 use crate::generation::journal::JournalError;
 use crate::keys::MintedKeysError;
-use crate::media::FetchBuildError;
+use crate::media::{BucketError, FetchBuildError};
 use crate::server::listener::{self, Limits, Shutdown};
 use crate::server::{Admin, Gateway, ReloadDesk, ReloadOutcome, UpstreamView};
 use crate::store::OpenError;
@@ -45,6 +45,8 @@ pub enum StartError {
     Upstream(#[from] ClientError),
     #[error("no client for pictures: {0} (are there CA certificates? SSL_CERT_FILE can name them)")]
     Media(#[from] FetchBuildError),
+    #[error("no client for the bucket of images.s3: {0}")]
+    Bucket(#[from] BucketError),
     #[error(transparent)]
     Policy(#[from] PolicyError),
     #[error(transparent)]

@@ -42,6 +42,7 @@ pub use reload::{Reload, needs_restart, watch};
 pub use settings::Settings;
 
 use expand::{Expansion, escape};
+pub use secret::Secret;
 use setting::{Origin, Reader, Setting as _};
 use shown::Secrets;
 

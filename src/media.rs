@@ -26,4 +26,4 @@ pub use picture::{Picture, PictureError};
 pub use sniff::{dimensions, has_alpha, is_complete, sniff};
 #[cfg(test)]
 pub(crate) use store::Volume;
-pub use store::{PictureStore, StoreFault, StoredPicture, Swept};
+pub use store::{BucketError, BucketOptions, PictureStore, StoreFault, StoredPicture, Swept};

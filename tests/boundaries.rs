@@ -81,7 +81,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
 ];
 
 /// Each crate (or part of the standard library) that is kept to some rooms, and those rooms.
-const CRATES: [(&str, &[&str]); 25] = [
+const CRATES: [(&str, &[&str]); 26] = [
     ("axum", &["server"]),
     ("tower", &["server"]),
     ("tower_http", &["server"]),
@@ -89,6 +89,7 @@ const CRATES: [(&str, &[&str]); 25] = [
     ("hyper_util", &["cli", "server", "simulator"]),
     ("socket2", &["server"]),
     ("reqwest", &["evolink", "media"]),
+    ("object_store", &["media"]),
     ("multer", &["server"]),
     ("tempfile", &["media"]),
     ("moka", &["cache", "media"]),

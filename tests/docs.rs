@@ -101,6 +101,8 @@ fn touched() -> Metrics {
     metrics.credits_drift(0);
     let (team, unit, per, mode) = ("team".to_owned(), "images", "day", "enforce");
     metrics.budgets(vec![BudgetGauge { team, unit, per, mode, limit: 1, taken: Some((0, 0)) }]);
+    metrics.picture_store_failure("put", "full");
+    metrics.picture_store_bytes(1);
     metrics.config_reload(true);
     metrics
 }
@@ -158,7 +160,10 @@ fn every_make_verb_that_is_named_exists() {
             .filter(|(_, before)| before.ends_with('`') || before.ends_with('\n'));
         let mut count = 0;
         for (verb, _) in named {
-            let verb = verb.split(|c: char| !c.is_ascii_lowercase() && c != '-').next().unwrap_or_default();
+            let verb = verb
+                .split(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '-')
+                .next()
+                .unwrap_or_default();
             assert!(verbs.contains(verb), "make {verb}");
             count += 1;
         }

@@ -12,14 +12,14 @@ use super::sharing::rules;
 use super::{StartError, policy};
 use crate::cache::RuleBook;
 use crate::clock::Clock;
-use crate::config::Settings;
 use crate::config::settings::{self, Batch, ImageStore, StateStore};
+use crate::config::{Secret, Settings};
 use crate::evolink::{self, Client, Upstream};
 use crate::generation::journal::Journal;
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{self, Generations, Keeping, OnDisconnect};
 use crate::keys::{Mint, MintedKeys};
-use crate::media::{Converter, FetchOptions, Fetcher, Guard, PictureStore, Spool};
+use crate::media::{BucketOptions, Converter, FetchOptions, Fetcher, Guard, PictureStore, Spool};
 use crate::quota::{Ledger, Quota};
 use crate::server::{Gateway, Keepalive, Parts, ServerOptions};
 use crate::store::{Engine, EngineJournal, EngineKeys, EngineLedger, MemoryJournal, OpenError};
@@ -69,7 +69,7 @@ impl App {
         let durable = settings.state.store != StateStore::Memory;
         let keeping = Keeping {
             journal,
-            pictures: pictures(settings, &clock),
+            pictures: pictures(settings, &clock, &metrics)?,
             keep: settings.images.keep,
             quota: Arc::clone(&quota),
             rules: RuleBook::new(rules(settings)),
@@ -149,13 +149,32 @@ fn state(settings: &Settings) -> Result<State, OpenError> {
     }
 }
 
-fn pictures(settings: &Settings, clock: &Clock) -> Option<PictureStore> {
-    match settings.images.store {
-        ImageStore::None => None,
-        // S3 is not there yet: its setting says so, and the disk stands in.
-        ImageStore::Disk | ImageStore::S3 => {
-            Some(PictureStore::new(settings.images.path.clone(), clock.clone()))
-        }
+fn pictures(
+    settings: &Settings,
+    clock: &Clock,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<PictureStore>, StartError> {
+    let images = &settings.images;
+    let max_bytes = images.max_size.bytes();
+    let store = match (images.store, &images.s3) {
+        (ImageStore::Disk, _) => PictureStore::in_folder(images.path.clone(), max_bytes, clock.clone()),
+        (ImageStore::S3, Some(s3)) => PictureStore::in_bucket(&bucket_options(s3), max_bytes)?,
+        // S3 without a bucket is refused with the settings.
+        (ImageStore::None | ImageStore::S3, _) => return Ok(None),
+    };
+    Ok(Some(store.counted(Arc::clone(metrics))))
+}
+
+fn bucket_options(s3: &settings::S3) -> BucketOptions {
+    let id = s3.access_key_id.clone();
+    let secret = s3.secret_access_key.as_ref().map(Secret::to_secret);
+    BucketOptions {
+        bucket: s3.bucket.clone(),
+        prefix: s3.prefix.clone(),
+        region: s3.region.clone(),
+        endpoint: s3.endpoint.as_ref().map(|endpoint| endpoint.base().to_owned()),
+        keys: id.zip(secret),
+        path_style: s3.path_style,
     }
 }
 

@@ -10,13 +10,7 @@ use super::problem::Warning;
 struct NotYet {
     pattern: &'static [&'static str],
     unless: Option<&'static str>,
-    /// The only value at which there is something to say.
-    only: Option<&'static str>,
     message: &'static str,
-}
-
-const fn entry_at(pattern: &'static [&'static str], only: &'static str, message: &'static str) -> NotYet {
-    NotYet { pattern, unless: None, only: Some(only), message }
 }
 
 const fn entry(
@@ -24,20 +18,16 @@ const fn entry(
     unless: Option<&'static str>,
     message: &'static str,
 ) -> NotYet {
-    NotYet { pattern, unless, only: None, message }
+    NotYet { pattern, unless, message }
 }
 
 const CACHE: &str = "the memory for pictures has a bound of its own for now";
 const LINKS: &str = "own links are not there yet: links are Evolink's";
-const S3: &str = "S3 is not used yet: pictures are stored on the disk (images.path)";
 
 const NOT_YET: &[NotYet] = &[
     entry(&["server", "public_url"], None, "own links are not there yet"),
     entry(&["server", "trusted_proxies"], None, "X-Forwarded-* headers are not read yet"),
     entry(&["cache", "memory"], None, CACHE),
-    entry_at(&["images", "store"], "s3", S3),
-    entry(&["images", "s3"], None, S3),
-    entry(&["images", "max_size"], None, "the picture store is not bounded yet but by images.keep"),
     entry(&["images", "link_ttl"], None, LINKS),
     entry(&["images", "link_secret"], None, LINKS),
     entry(&["state", "redis"], None, "Redis is not used yet: the embedded database stands in"),
@@ -54,8 +44,7 @@ pub fn warnings(given: &Value) -> Vec<Warning> {
         }
         let has_effect = |value: &Value| {
             let plain = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let only = entry.only.is_none_or(|only| only == plain);
-            !is_empty(value) && only && entry.unless != Some(plain.as_str())
+            !is_empty(value) && entry.unless != Some(plain.as_str())
         };
         if let Some(path) = find(given, entry.pattern, &Path::root(), &has_effect) {
             warnings.push(Warning { path, message: entry.message.to_owned() });
@@ -116,18 +105,11 @@ mod tests {
             "cache": {"enabled": "false"},
             "limits": {"max_n": 1},
             "pricing": {"credits_per_usd": 70},
-            "images": {"store": "disk", "path": "pictures", "keep": "1h"},
+            "images": {"store": "s3", "path": "pictures", "keep": "1h", "max_size": "1GiB", "s3": {"bucket": "b"}},
             "log": {"prompts": false},
             "evolink": {"idempotency_window": "30m"},
         });
         assert_eq!(told(&given), [""; 0]);
-    }
-
-    #[test]
-    fn a_value_without_effect_is_named_and_the_others_are_not() {
-        for (store, lines) in [("s3", 1), ("disk", 0), ("none", 0)] {
-            assert_eq!(told(&json!({"images": {"store": store}})).len(), lines, "{store}");
-        }
     }
 
     #[test]

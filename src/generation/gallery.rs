@@ -2,8 +2,8 @@
 //!
 //! A picture is fetched once its generation has ended, awaited or not, answers from memory, and is put into the picture
 //! store afterwards, by the generation's own background task. What could not be fetched or put is tried again in the
-//! background (`rescue`), as long as Evolink's link lives. While the store's disk takes nothing (`disk`), nothing new
-//! is bought.
+//! background (`rescue`), as long as Evolink's link lives. A store that takes nothing (`disk`) keeps nobody from
+//! buying pictures and getting them.
 
 mod alone;
 mod disk;
@@ -82,12 +82,12 @@ impl Gallery {
         self.disk.is_some()
     }
 
-    /// Whether a picture that is made now will be stored, as far as is known.
+    /// Whether a picture made now would be kept, as far as is known; false where none are stored.
     pub(super) fn keeps(&self) -> bool {
-        self.disk.as_ref().is_some_and(Disk::seems_well)
+        self.disk.as_ref().is_some_and(Disk::keeps)
     }
 
-    /// Whether a picture that is bought now could be stored.
+    /// Whether this machine does its part in storing pictures.
     ///
     /// # Errors
     /// Why not.
@@ -101,9 +101,7 @@ impl Gallery {
     /// Stores the pictures of an end that are not stored yet. `delivered`: those at hand. To be called once waiters
     /// have their answer, since a disk takes its time.
     pub(super) async fn keep(&self, pictures: &Arc<Pictures>, finished: &Finished, delivered: &Delivered) {
-        if self.disk.is_none() {
-            return;
-        }
+        let Some(disk) = &self.disk else { return };
         let _under_way = self.putting.token();
         let all = indexed(&finished.images).zip(&delivered.images).filter_map(|((index, image), found)| {
             let made = image.as_ref().ok().filter(|_| pictures.stored(index).is_none())?;
@@ -111,6 +109,11 @@ impl Gallery {
         });
         join_all(all.map(async |(index, made, found)| {
             let kept = match found {
+                // Nobody's memory waits for a store that is known to take nothing.
+                Ok(_) if !self.keeps() => {
+                    disk.pass_over();
+                    Err(())
+                }
                 Ok(picture) => self.put(pictures, index, picture.clone()).await.map_err(|error| {
                     tracing::warn!(task_id = %made.task, %error, "a paid picture could not be stored; it is tried again");
                 }),
@@ -138,10 +141,17 @@ impl Gallery {
         }
     }
 
+    /// Stores a picture, unless it is one that never can be.
     async fn put(&self, pictures: &Pictures, index: u8, picture: Picture) -> Result<(), StoreFault> {
         let Some(disk) = &self.disk else { return Ok(()) };
         let bytes = picture.bytes().len();
-        let stored = disk.store().put(picture).await.inspect_err(|error| disk.report(error, bytes))?;
+        let stored = match disk.store().put(picture).await {
+            Err(error @ StoreFault::TooLarge(_)) => {
+                tracing::warn!(generation_id = %pictures.generation(), %error, "a paid picture is not stored: answers with it need Evolink's link");
+                return Ok(());
+            }
+            outcome => outcome.inspect_err(|error| disk.report(error, bytes))?,
+        };
         pictures.note_stored(index, stored);
         let generation = pictures.generation().clone();
         self.scribe.note(Note::Stored { generation, image: index, picture: stored });

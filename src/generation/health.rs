@@ -19,7 +19,7 @@ const TRIAL_MAX: Duration = Duration::from_secs(2);
 pub struct Health {
     /// The journal can be written.
     pub state: Result<(), Arc<str>>,
-    /// Pictures can be stored; true where none are.
+    /// This machine can store pictures; true where none are stored, where the store is full, and where it is a bucket.
     pub images: Result<(), Arc<str>>,
 }
 

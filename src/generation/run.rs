@@ -59,10 +59,6 @@ async fn write_down(
     inputs: &[InputFile],
     standing: &Standing<'_>,
 ) -> Result<Vec<(u8, Step)>, Fault> {
-    if let Err(reason) = house.gallery.works().await {
-        tracing::warn!(generation_id = %generation.id(), %reason, "a generation is refused: its pictures could not be stored");
-        return Err(unstorable().with_cause(reason));
-    }
     house.queue.foresee(standing, generation.plan().count)?;
     let (images, intents) = ready(house, generation, inputs, standing);
     let (booking, plan) = (&generation.booking, generation.plan());
@@ -109,14 +105,6 @@ fn refuse(house: &House, generation: &Arc<Generation>, fault: Fault) {
         Finished { created: house.clock.unix(), images: vec![Err(fault)], timing: Timing::default() };
     generation.advance(Phase::Finished(Arc::new(finished)));
     house.registry.lock().unwrap_or_else(PoisonError::into_inner).refuse(generation);
-}
-
-/// What cannot be stored is not bought.
-fn unstorable() -> Fault {
-    Fault::new(
-        FaultKind::Overloaded,
-        "The gateway cannot store pictures, and so buys none for now. Send the request again.",
-    )
 }
 
 /// Goes on where an earlier process ended.

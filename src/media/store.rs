@@ -1,43 +1,52 @@
-//! Pictures on disk, under the hash of their bytes: what was paid for outlives upstream's links and a restart.
+//! Pictures under the hash of their bytes: what was paid for outlives upstream's links and a restart.
 //!
-//! `path/ab/cd/<hash>.<ext>`, each picture once, however often it is put. A file is written aside, synced, and renamed
-//! to its place: after a crash at any moment a picture is there whole or not at all, and what [`PictureStore::get`]
-//! gives has been checked against its hash. Any number of tasks and processes may use one folder.
+//! Each picture is kept once, however often it is put, as `ab/cd/<hash>.<ext>` in a folder or in a bucket of S3. After a
+//! crash at any moment a picture is there whole or not at all, and what [`PictureStore::get`] gives has been checked
+//! against its hash. Any number of tasks and processes may use one folder or bucket.
 //!
 //! A picture's age is counted from its last *put*, not from the last time it was read; [`PictureStore::sweep`] removes
-//! those older than `keep`. How much the store may hold altogether is not its business. Knows nothing of generations,
-//! links or teams. Start with [`PictureStore`]; `files` has the work itself.
+//! those older than `keep`. Of a store that holds more than it may, it removes those that have gone unused longest. A put
+//! never waits for that: the store may hold too much for a moment. Knows nothing of generations, links or teams.
 //!
-//! All file work runs on the blocking pool, [`JOBS_AT_ONCE`] calls at a time; a call has [`ANSWER_MAX`] to be answered,
-//! its wait for a place included. A caller that leaves does not end the work, which then goes on to its end.
+//! Start with [`PictureStore`]; the work is in `files` and `sweep` for a folder, in `bucket` for S3.
 
+mod bucket;
+mod fault;
 mod files;
+mod folder;
 mod layout;
+mod oldest;
 mod sweep;
+mod tally;
 mod volume;
 
-use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
 
-use self::files::Files;
+use self::bucket::Bucket;
+pub use self::bucket::{BucketError, BucketOptions};
+pub use self::fault::StoreFault;
+use self::folder::Folder;
 use self::layout::Place;
 pub use self::sweep::Swept;
+use self::tally::Tally;
 use self::volume::Disk;
+#[cfg(test)]
 pub(crate) use self::volume::Volume;
 use super::Picture;
 use crate::clock::Clock;
-use crate::disk::NoRoom;
 use crate::image::{ContentHash, Format, Pixels};
+use crate::telemetry::Metrics;
 
-/// Pictures read and written at once. The sweep has a place of its own and takes none of these.
+/// Pictures read at once, and as many written. The sweep has a place of its own and takes none of these.
 pub const JOBS_AT_ONCE: usize = 16;
-/// Longest a caller waits for the disk.
-pub const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// Longest a put is waited for.
+pub const PUT_ANSWER_MAX: Duration = Duration::from_secs(30);
+/// Longest a picture is waited for: who wants it has other ways to come by it, and little patience.
+pub const READ_ANSWER_MAX: Duration = Duration::from_secs(4);
 /// Longest a run of the sweep is waited for.
 const SWEEP_ANSWER_MAX: Duration = Duration::from_mins(5);
 /// Longest a caller waits to hear whether there is room.
@@ -55,137 +64,195 @@ pub struct StoredPicture {
     pub bytes: u64,
 }
 
-/// Why the store could not do what it was asked. Nothing is broken by it: the next call may succeed.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreFault {
-    /// No room, or the quota of the disk is used up.
-    #[error("the disk of the picture store is full")]
-    Full(#[source] io::Error),
-    /// Mounted read-only, or the gateway's user may not write there.
-    #[error("the folder of the picture store cannot be written")]
-    ReadOnly(#[source] io::Error),
-    #[error("the disk of the picture store failed")]
-    Disk(#[source] io::Error),
-    #[error("a picture of {0} bytes is larger than the picture store takes")]
-    TooLarge(u64),
-    #[error("the disk of the picture store did not answer in time")]
-    Slow,
-    #[error("the picture store crashed")]
-    Crashed,
+/// What there is of a picture.
+#[derive(Debug)]
+enum Found {
+    Whole(Picture),
+    Missing,
+    /// It has changed since it was put, and is removed.
+    Damaged,
 }
 
-impl From<NoRoom> for StoreFault {
-    fn from(no: NoRoom) -> Self {
-        match no {
-            NoRoom::Full { .. } => Self::Full(io::Error::new(ErrorKind::StorageFull, no)),
-            NoRoom::ReadOnly(error) => Self::ReadOnly(error),
-            NoRoom::Unknown(error) => Self::Disk(error),
-        }
-    }
-}
-
-impl From<io::Error> for StoreFault {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Self::Full(error),
-            ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => Self::ReadOnly(error),
-            _ => Self::Disk(error),
-        }
-    }
-}
-
-/// The disk store. Cheap to clone; clones are the same store.
+/// The store. Cheap to clone; clones are the same store.
 #[derive(Debug, Clone)]
 pub struct PictureStore {
-    files: Arc<Files>,
-    jobs: Arc<Semaphore>,
-    sweeping: Arc<Semaphore>,
-    looking: Arc<Semaphore>,
+    backend: Backend,
+    metrics: Option<Arc<Metrics>>,
+}
+
+#[derive(Debug, Clone)]
+enum Backend {
+    Folder(Folder),
+    Bucket(Bucket),
 }
 
 impl PictureStore {
     /// A store in `path`, which is made when the first picture comes. Touches no disk. `clock` dates the pictures.
-    pub fn new(path: PathBuf, clock: Clock) -> Self {
-        Self::on(Arc::new(Disk), path, clock)
+    /// `max_bytes`: the most it may hold.
+    pub fn in_folder(path: PathBuf, max_bytes: u64, clock: Clock) -> Self {
+        Self::of(Backend::Folder(Folder::new(Arc::new(Disk), path, max_bytes, clock)))
     }
 
-    /// One whose steps on the disk a test lets fail.
-    pub(crate) fn on(volume: Arc<dyn Volume>, path: PathBuf, clock: Clock) -> Self {
-        Self {
-            files: Arc::new(Files::new(volume, path, clock)),
-            jobs: Arc::new(Semaphore::new(JOBS_AT_ONCE)),
-            sweeping: Arc::new(Semaphore::new(1)),
-            looking: Arc::new(Semaphore::new(1)),
+    /// A store in a bucket, whose server dates the pictures. Sends nothing.
+    pub fn in_bucket(options: &BucketOptions, max_bytes: u64) -> Result<Self, BucketError> {
+        Ok(Self::of(Backend::Bucket(Bucket::new(options, max_bytes)?)))
+    }
+
+    /// One in a folder whose steps on the disk a test lets fail.
+    #[cfg(test)]
+    pub(crate) fn on(volume: Arc<dyn Volume>, path: PathBuf, max_bytes: u64, clock: Clock) -> Self {
+        Self::of(Backend::Folder(Folder::new(volume, path, max_bytes, clock)))
+    }
+
+    fn of(backend: Backend) -> Self {
+        Self { backend, metrics: None }
+    }
+
+    /// Counts failures and tells how much it holds from now on.
+    #[must_use]
+    pub fn counted(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// Keeps the picture. On return it is kept for good, and its age is zero, whether or not it was there before.
+    ///
+    /// Putting what is in a folder already needs no room: it succeeds on a full disk.
+    pub async fn put(&self, picture: Picture) -> Result<StoredPicture, StoreFault> {
+        let put = match &self.backend {
+            Backend::Folder(folder) => folder.put(picture).await,
+            Backend::Bucket(bucket) => bucket.put(picture).await,
+        };
+        self.told("put", put)
+    }
+
+    /// The picture, checked against its hash; `None` if it is not there. That is a use. One that has changed since it
+    /// was put is removed, counted ([`PictureStore::damaged`]) and not there.
+    pub async fn get(&self, content: &ContentHash, format: Format) -> Result<Option<Picture>, StoreFault> {
+        let place = Place { content: *content, format };
+        let got = match &self.backend {
+            Backend::Folder(folder) => folder.get(place).await,
+            Backend::Bucket(bucket) => bucket.get(place).await,
+        };
+        if let (Ok(Found::Damaged), Some(metrics)) = (&got, &self.metrics) {
+            metrics.picture_store_failure("get", "damaged");
+        }
+        match self.told("get", got)? {
+            Found::Whole(picture) => Ok(Some(picture)),
+            Found::Missing | Found::Damaged => Ok(None),
         }
     }
 
-    /// Keeps the picture. On return it is on the disk itself, and its age is zero, whether or not it was there before.
-    ///
-    /// Putting what is there already needs no room: it succeeds on a full disk.
-    pub async fn put(&self, picture: Picture) -> Result<StoredPicture, StoreFault> {
-        self.run(&self.jobs, ANSWER_MAX, move |files| files.put(&picture)).await
-    }
-
-    /// The picture, checked against its hash; `None` if it is not there. A file that has changed since it was put is
-    /// removed, counted ([`PictureStore::damaged`]) and not there.
-    pub async fn get(&self, content: &ContentHash, format: Format) -> Result<Option<Picture>, StoreFault> {
-        let place = Place { content: *content, format };
-        self.run(&self.jobs, ANSWER_MAX, move |files| files.get(place)).await
-    }
-
-    /// Whether there is a file for the picture; its bytes are not looked at.
+    /// Whether the picture is there; its bytes are not looked at.
     pub async fn contains(&self, content: &ContentHash, format: Format) -> Result<bool, StoreFault> {
         let place = Place { content: *content, format };
-        self.run(&self.jobs, ANSWER_MAX, move |files| files.contains(place)).await
+        let found = match &self.backend {
+            Backend::Folder(folder) => folder.contains(place).await,
+            Backend::Bucket(bucket) => bucket.contains(place).await,
+        };
+        self.told("get", found)
     }
 
-    /// Whether a picture of so many bytes could be put now, found out by writing and removing a file of that length, of
-    /// 1 MiB at least: for asking *before* pictures are bought.
+    /// The same, as a use of the picture: for one that is given out without being read here. A bucket knows no uses.
+    pub async fn touch(&self, content: &ContentHash, format: Format) -> Result<bool, StoreFault> {
+        let place = Place { content: *content, format };
+        let found = match &self.backend {
+            Backend::Folder(folder) => folder.touch(place).await,
+            Backend::Bucket(bucket) => bucket.contains(place).await,
+        };
+        self.told("get", found)
+    }
+
+    /// Whether a picture of so many bytes could be put now, found out by writing and removing as much, in a folder 1 MiB
+    /// at least: for a store that has failed.
     pub async fn trial(&self, bytes: usize) -> Result<(), StoreFault> {
-        self.run(&self.jobs, ANSWER_MAX, move |files| files.trial(bytes)).await
+        match &self.backend {
+            Backend::Folder(folder) => folder.trial(bytes).await,
+            Backend::Bucket(bucket) => bucket.trial(bytes).await,
+        }
     }
 
-    /// Whether there is room and leave to write, asked of the system without writing: cheap enough to be asked often.
+    /// Whether there is room and leave to write, asked of the system without writing: cheap enough to be asked often. A
+    /// bucket is not asked; its failures are known from its use.
     pub async fn room(&self) -> Result<(), StoreFault> {
-        self.run(&self.looking, ROOM_ANSWER_MAX, |files| files.volume.room(files.layout.root())).await
+        match &self.backend {
+            Backend::Folder(folder) => folder.room().await,
+            Backend::Bucket(_) => Ok(()),
+        }
+    }
+
+    /// Whether a fault is one of this machine: a folder that cannot be written or fails. Another machine might do
+    /// better. A full folder still gives what it has, and a bucket is the same for all.
+    pub const fn is_own(&self, fault: &StoreFault) -> bool {
+        let broken = matches!(fault, StoreFault::ReadOnly(_) | StoreFault::Failing(_));
+        broken && matches!(self.backend, Backend::Folder(_))
     }
 
     /// Removes what crashed processes left half-written, and tells how many files that were; for the start. Files that
-    /// a living process is writing are left alone.
+    /// a living process is writing are left alone, and a bucket never has half a picture.
     pub async fn clear_leftovers(&self) -> Result<u64, StoreFault> {
-        self.run(&self.sweeping, SWEEP_ANSWER_MAX, Files::clear_leftovers).await
+        match &self.backend {
+            Backend::Folder(folder) => folder.clear_leftovers().await,
+            Backend::Bucket(_) => Ok(0),
+        }
     }
 
     /// One bounded run of the sweep: removes pictures that were last put more than `keep` before `now`, and leftovers.
     ///
-    /// The next run goes on where this one stopped; [`Swept::round_ended`] tells when every folder has been looked at.
-    /// Runs follow one another, and each uses one thread. A picture put during the sweep is kept.
+    /// The next run goes on where this one stopped; [`Swept::round_ended`] tells when everything has been looked at.
+    /// That run also removes those unused longest, if the store holds too much. Runs follow one another. A picture put
+    /// during the sweep is kept.
     pub async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<Swept, StoreFault> {
-        self.run(&self.sweeping, SWEEP_ANSWER_MAX, move |files| files.sweep(now, keep)).await
-    }
-
-    /// Files found changed since they were put, as long as this process runs.
-    pub fn damaged(&self) -> u64 {
-        self.files.damaged()
-    }
-
-    async fn run<T: Send + 'static>(
-        &self,
-        places: &Arc<Semaphore>,
-        patience: Duration,
-        work: impl FnOnce(&Files) -> Result<T, StoreFault> + Send + 'static,
-    ) -> Result<T, StoreFault> {
-        let answer = async {
-            // The semaphore is never closed, so there always is a place.
-            let place = Arc::clone(places).acquire_owned().await.ok();
-            let files = Arc::clone(&self.files);
-            let work = tokio::task::spawn_blocking(move || {
-                let _place = place;
-                work(&files)
-            });
-            work.await.unwrap_or(Err(StoreFault::Crashed))
+        let swept = match &self.backend {
+            Backend::Folder(folder) => folder.sweep(now, keep).await,
+            Backend::Bucket(bucket) => bucket.sweep(now, keep).await,
         };
-        tokio::time::timeout(patience, answer).await.unwrap_or(Err(StoreFault::Slow))
+        self.told("sweep", swept)
+    }
+
+    /// Waits until the store is known to hold more than it may, since the last time it was waited for.
+    pub async fn pressed(&self) {
+        self.tally().pressed().await;
+    }
+
+    /// Bytes of the pictures in the store, as far as is known; unknown until the first round of the sweep has ended.
+    pub fn held(&self) -> Option<u64> {
+        self.tally().held()
+    }
+
+    /// Pictures found changed since they were put, as long as this process runs.
+    pub fn damaged(&self) -> u64 {
+        match &self.backend {
+            Backend::Folder(folder) => folder.files().damaged(),
+            Backend::Bucket(bucket) => bucket.damaged(),
+        }
+    }
+
+    fn tally(&self) -> &Tally {
+        match &self.backend {
+            Backend::Folder(folder) => &folder.files().tally,
+            Backend::Bucket(bucket) => bucket.tally(),
+        }
+    }
+
+    /// Counts a picture that was not put, for this reason.
+    pub fn count_put(&self, reason: &'static str) {
+        if let Some(metrics) = &self.metrics {
+            metrics.picture_store_failure("put", reason);
+        }
+    }
+
+    /// Counts what came of an operation.
+    fn told<T>(&self, operation: &'static str, outcome: Result<T, StoreFault>) -> Result<T, StoreFault> {
+        if let Some(metrics) = &self.metrics {
+            if let Err(fault) = &outcome {
+                metrics.picture_store_failure(operation, fault.reason());
+            }
+            if let Some(held) = self.held() {
+                metrics.picture_store_bytes(held);
+            }
+        }
+        outcome
     }
 }
 

@@ -1,7 +1,8 @@
 //! `/readyz`: whether new requests should come here.
 //!
-//! Not while draining, and not while the journal or the picture store takes nothing: every paid request would be
-//! refused. Evolink's state does not count; all replicas share it.
+//! Not while draining, and not while the journal takes nothing: every paid request would be refused. Nor while this
+//! machine cannot write its folder of pictures: another might. A full folder still gives what it has. The states of
+//! Evolink and of a bucket do not count; all replicas share them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

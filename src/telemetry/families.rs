@@ -137,6 +137,10 @@ families! {
     upstream_credits_remaining: GaugeVec = [];
     /// Credits that upstream has counted more than was settled here since the start; absent until there is a first count.
     upstream_credits_drift: GaugeVec = [];
+    /// What the picture store failed to do (put, get, sweep), by reason; `damaged`: a picture that had changed.
+    picture_store_failures_total: IntCounterVec = ["operation", "reason"];
+    /// Bytes of the pictures in the store, as far as is known; absent until they have been counted.
+    picture_store_bytes: IntGaugeVec = [];
     /// Reloads of the configuration, by result (ok, error).
     config_reloads_total: IntCounterVec = ["result"];
     /// 1 when the newest configuration is in force, 0 when it was refused.

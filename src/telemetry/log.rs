@@ -19,6 +19,9 @@ mod value;
 
 pub use value::VALUE_CHARS_MAX;
 
+/// Tells each try that it repeats, at INFO. What comes of them all is told once, by the picture store.
+const BUCKET_CLIENT: &str = "object_store";
+
 /// `log.format`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -69,7 +72,11 @@ pub fn init_logs(options: LogOptions<'_>) -> Result<(), LogError> {
 }
 
 fn filter(level: &str) -> Result<EnvFilter, ParseError> {
-    EnvFilter::builder().parse(level)
+    let filter = EnvFilter::builder().parse(level)?;
+    if level.contains(BUCKET_CLIENT) {
+        return Ok(filter);
+    }
+    Ok(filter.add_directive(format!("{BUCKET_CLIENT}=warn").parse()?))
 }
 
 fn json_to<W>(writer: W, filter: EnvFilter) -> impl Subscriber + Send + Sync

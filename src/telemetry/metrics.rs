@@ -8,6 +8,22 @@ use super::labels::{CLOSED_MAX, Call, CallStatus, Cap, MODELS_MAX, TEAMS_MAX, st
 use super::process::Process;
 use crate::money::{Credits, signed_decimal};
 
+/// How the picture store can fail: what it was to do, and why it could not.
+pub const STORE_FAILURES: [[&str; 2]; 12] = [
+    ["put", "full"],
+    ["put", "read_only"],
+    ["put", "failing"],
+    ["put", "slow"],
+    ["put", "too_large"],
+    ["get", "read_only"],
+    ["get", "failing"],
+    ["get", "slow"],
+    ["get", "damaged"],
+    ["sweep", "read_only"],
+    ["sweep", "failing"],
+    ["sweep", "slow"],
+];
+
 /// All metrics of one gateway, in a registry of their own, so that two gateways in one process (tests, `demo`) do not
 /// mix. Label values come from the configuration and from closed sets; see [`TEAMS_MAX`].
 pub struct Metrics {
@@ -40,6 +56,9 @@ impl Metrics {
         // There from the start, so that an alert on their increase sees the first one.
         for result in ["ok", "error"] {
             families.config_reloads_total.with_label_values(&[result]);
+        }
+        for labels in STORE_FAILURES {
+            families.picture_store_failures_total.with_label_values(&labels);
         }
         let closed = || Cap::new(CLOSED_MAX);
         Self {
@@ -173,6 +192,17 @@ impl Metrics {
         self.families.upstream_credits_drift.with_label_values::<&str>(&[]).set(signed_decimal(micro));
     }
 
+    /// The picture store failed to do what it was asked; both words are of [`STORE_FAILURES`].
+    pub fn picture_store_failure(&self, operation: &'static str, reason: &'static str) {
+        self.families.picture_store_failures_total.with_label_values(&[operation, reason]).inc();
+    }
+
+    /// What the picture store holds.
+    pub fn picture_store_bytes(&self, bytes: u64) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.families.picture_store_bytes.with_label_values::<&str>(&[]).set(bytes);
+    }
+
     /// The configuration was read again: taken over, or refused.
     pub fn config_reload(&self, taken: bool) {
         let result = if taken { "ok" } else { "error" };
@@ -250,6 +280,8 @@ mod tests {
         metrics.noticed(4, 0.4);
         metrics.credits_remaining(Credits::from_micro(99_500_000));
         metrics.credits_drift(-2_500_000);
+        metrics.picture_store_failure("put", "full");
+        metrics.picture_store_bytes(2_000_000);
         metrics.config_reload(true);
         metrics
     }
@@ -282,6 +314,9 @@ mod tests {
             r#"evolink_gateway_quota_used{mode="shadow",per="month",team="design",unit="credits"} 12.5"#,
             "evolink_gateway_upstream_credits_remaining 99.5",
             "evolink_gateway_upstream_credits_drift -2.5",
+            r#"evolink_gateway_picture_store_failures_total{operation="put",reason="full"} 1"#,
+            r#"evolink_gateway_picture_store_failures_total{operation="get",reason="damaged"} 0"#,
+            "evolink_gateway_picture_store_bytes 2000000",
             "evolink_gateway_config_last_reload_successful 1",
         ] {
             assert!(text.lines().any(|written| written == line), "missing {line} in\n{text}");

@@ -18,8 +18,8 @@ settings! {
         path: PathBuf = PathBuf::from("./data/images"),
         /// How long pictures are kept.
         keep: Duration = hours(168) => secs(1)..=hours(24 * 366),
-        /// The most the store may hold; the oldest pictures go first.
-        max_size: Size = Size::gib(10),
+        /// The most the store may hold; the pictures unused longest go first, in a bucket the oldest.
+        max_size: Size = Size::gib(10) => Size::mib(1)..=Size::gib(1024 * 1024),
         /// How long a link works.
         link_ttl: Duration = hours(24) => secs(1)..=hours(24 * 366),
         /// The secret links are signed with. Default: made at the first start and kept with the state.

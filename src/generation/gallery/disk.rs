@@ -1,4 +1,4 @@
-//! The picture store's disk: whether it takes pictures, and since when not.
+//! The picture store: whether it takes pictures, and since when not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,20 +9,29 @@ use tokio::time::Instant;
 
 use crate::media::{PictureStore, StoreFault};
 
-/// A look at the room on the disk answers for so long.
+/// A look at the room in a folder answers for so long.
 const LOOK_LASTS: Duration = Duration::from_secs(1);
-/// Between two trials of a disk that does not work.
+/// Between two trials of a store that takes nothing.
 const TRIAL_EVERY: Duration = Duration::from_secs(3);
 
-/// The store, with what is known of its disk.
+/// The store, with what is known of it.
 pub(super) struct Disk {
     store: PictureStore,
-    /// Why it does not work.
-    trouble: watch::Sender<Option<Arc<str>>>,
+    /// Why it takes nothing.
+    trouble: watch::Sender<Option<Trouble>>,
     /// The last look at its room. One looks, the others wait for the answer.
     looked: Mutex<Option<Instant>>,
     /// Bytes of the largest picture for which there was no room.
     wanted: AtomicUsize,
+}
+
+#[derive(Debug, Clone)]
+struct Trouble {
+    reason: Arc<str>,
+    /// The reason in the metrics.
+    label: &'static str,
+    /// It is this machine's own: another might do better.
+    own: bool,
 }
 
 impl Disk {
@@ -39,17 +48,25 @@ impl Disk {
         &self.store
     }
 
+    /// Whether a picture put now would be kept, as far as is known.
+    pub(super) fn keeps(&self) -> bool {
+        self.trouble.borrow().is_none()
+    }
+
+    /// Whether this machine does its part. A store that is full, or a bucket out of reach, is no failure of the machine:
+    /// what is made goes out from memory, and what is stored can be read.
+    ///
     /// # Errors
-    /// Why pictures could not be stored now.
+    /// Why pictures could not be stored by this machine now.
     pub(super) async fn works(&self) -> Result<(), Arc<str>> {
         let mut looked = self.looked.lock().await;
-        if self.trouble().is_none() && looked.is_none_or(|at| at.elapsed() >= LOOK_LASTS) {
+        if self.own_trouble().is_none() && looked.is_none_or(|at| at.elapsed() >= LOOK_LASTS) {
             if let Err(error) = self.store.room().await {
                 self.set(&error);
             }
             *looked = Some(Instant::now());
         }
-        self.trouble().map_or(Ok(()), Err)
+        self.own_trouble().map_or(Ok(()), Err)
     }
 
     /// A put of so many bytes failed.
@@ -59,9 +76,16 @@ impl Disk {
                 self.wanted.fetch_max(bytes, Ordering::Relaxed);
                 self.set(error);
             }
-            StoreFault::ReadOnly(_) | StoreFault::Disk(_) => self.set(error),
-            // These tell of one picture or one moment.
-            StoreFault::TooLarge(_) | StoreFault::Slow | StoreFault::Crashed => {}
+            StoreFault::ReadOnly(_) | StoreFault::Failing(_) | StoreFault::Slow => self.set(error),
+            // These tell of one picture.
+            StoreFault::TooLarge(_) | StoreFault::Crashed => {}
+        }
+    }
+
+    /// A picture is not put, since the store takes nothing. Counts as the failure it would have been.
+    pub(super) fn pass_over(&self) {
+        if let Some(trouble) = &*self.trouble.borrow() {
+            self.store.count_put(trouble.label);
         }
     }
 
@@ -71,43 +95,48 @@ impl Disk {
         let _ = self.trouble.subscribe().wait_for(Option::is_none).await;
     }
 
-    /// Tries a disk that does not work until it does, for ever; owned by the caller. One that had no room for a picture
-    /// works when it has: else it would stop and go on every few seconds, and buy what it cannot keep.
+    /// Tries a store that takes nothing until it does, for ever; owned by the caller. One that had no room for a picture
+    /// works when it has: else it would stop and go on every few seconds.
     pub(super) async fn mend(&self) {
         let mut trouble = self.trouble.subscribe();
         while trouble.wait_for(Option::is_some).await.is_ok() {
             tokio::time::sleep(TRIAL_EVERY).await;
-            let wanted = self.wanted.load(Ordering::Relaxed);
-            if self.store.room().await.is_ok() && self.store.trial(wanted).await.is_ok() {
-                tracing::info!("the picture store works again");
-                self.wanted.store(0, Ordering::Relaxed);
-                self.trouble.send_replace(None);
+            match self.try_it().await {
+                Ok(()) => {
+                    tracing::info!("the picture store works again");
+                    self.wanted.store(0, Ordering::Relaxed);
+                    self.trouble.send_replace(None);
+                }
+                Err(error) => self.set(&error),
             }
         }
     }
 
-    /// As far as is known; asks nobody.
-    pub(super) fn seems_well(&self) -> bool {
-        self.trouble.borrow().is_none()
+    async fn try_it(&self) -> Result<(), StoreFault> {
+        self.store.room().await?;
+        self.store.trial(self.wanted.load(Ordering::Relaxed)).await
     }
 
-    fn trouble(&self) -> Option<Arc<str>> {
-        self.trouble.borrow().clone()
+    fn own_trouble(&self) -> Option<Arc<str>> {
+        self.trouble
+            .borrow()
+            .as_ref()
+            .filter(|trouble| trouble.own)
+            .map(|trouble| Arc::clone(&trouble.reason))
     }
 
     fn set(&self, error: &StoreFault) {
-        let reason = because(error);
-        let new = self.trouble.send_if_modified(|trouble| {
-            let new = trouble.is_none();
-            if new {
-                *trouble = Some(Arc::from(reason.as_str()));
-            }
-            new
+        let (reason, own) = (because(error), self.store.is_own(error));
+        let mut new = true;
+        self.trouble.send_modify(|trouble| {
+            new = trouble.is_none();
+            // The latest reason, so that a full disk that turns read-only is known to.
+            *trouble = Some(Trouble { reason: Arc::from(reason.as_str()), label: error.reason(), own });
         });
         if new {
             tracing::error!(
                 error = reason,
-                "pictures cannot be stored (images.path): nothing new is bought until they can"
+                "pictures cannot be stored (images.store): answers go out from memory, and what is made is stored once it can be"
             );
         }
     }

@@ -15,8 +15,8 @@ use crate::evolink::TaskId;
 use crate::generation::model::MadeImage;
 use crate::generation::pictures::Pictures;
 
-/// Pictures that may wait for another try. While the disk takes none, nothing new is bought, so what waits is of the
-/// generations under way then, and of those that ended unstored before a start.
+/// Pictures that may wait for another try: what a busy gateway makes while its store takes none for some hours. Further
+/// ones are tried at the next start.
 const WAITING_MAX: usize = 10_000;
 /// Tries under way at once.
 const AT_ONCE_MAX: usize = 4;
@@ -60,7 +60,7 @@ pub(super) async fn run(gallery: &Gallery, disk: &Disk, mut inbox: mpsc::Receive
         let due = waiting.first_key_value().map_or_else(Instant::now, |((due, _), _)| *due);
         let turn = async {
             sleep_until(due).await;
-            // Fetching for a disk that takes nothing would be in vain.
+            // Fetching for a store that takes nothing would be in vain.
             disk.mended().await;
         };
         let rescue = tokio::select! {
@@ -89,7 +89,9 @@ async fn attempt(gallery: &Gallery, mut rescue: Rescue) -> Option<Rescue> {
     }
     let error = match gallery.store_one(pictures, *index, made).await {
         Ok(()) => {
-            tracing::info!(%generation_id, %task_id, "a paid picture is stored after all");
+            if pictures.stored(*index).is_some() {
+                tracing::info!(%generation_id, %task_id, "a paid picture is stored after all");
+            }
             return None;
         }
         Err(error) => error,

@@ -20,6 +20,7 @@ use crate::generation::tests::fake::Fake;
 use crate::media::{FetchOptions, Volume};
 use crate::money::Credits;
 use crate::store::{Engine, EngineJournal};
+use crate::telemetry::Metrics;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -28,6 +29,8 @@ const MINUTE: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(in crate::generation) struct Fickle {
     pub full: AtomicBool,
+    /// It fails.
+    pub broken: AtomicBool,
     /// It does not answer.
     pub hangs: AtomicBool,
     /// Longer files do not fit; 0: all do.
@@ -40,6 +43,9 @@ impl Volume for Fickle {
         self.tries.fetch_add(1, Ordering::Relaxed);
         while self.hangs.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(5));
+        }
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(io::Error::other("broken"));
         }
         if self.full.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::StorageFull.into());
@@ -59,6 +65,7 @@ impl Volume for Fickle {
 struct Bench {
     gallery: Arc<Gallery>,
     volume: Arc<Fickle>,
+    metrics: Arc<Metrics>,
     pictures: Arc<Pictures>,
     finished: Finished,
     delivered: Arc<Delivered>,
@@ -81,9 +88,15 @@ fn picture(side: u32) -> Picture {
 impl Bench {
     /// A generation that has ended with so many pictures, all in memory.
     fn new(count: usize) -> Self {
+        Self::bounded(count, u64::MAX)
+    }
+
+    /// With a store that may hold so many bytes.
+    fn bounded(count: usize, max_bytes: u64) -> Self {
         let (folder, volume) = (TempDir::new().unwrap(), Arc::new(Fickle::default()));
-        let clock = Clock::system();
-        let store = PictureStore::on(volume.clone(), folder.path().join("images"), clock.clone());
+        let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
+        let store = PictureStore::on(volume.clone(), folder.path().join("images"), max_bytes, clock.clone());
+        let store = store.counted(Arc::clone(&metrics));
         let journal: Arc<dyn Journal> = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
         let (scribe, writing) = Scribe::new(journal, no_cache());
         let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
@@ -98,11 +111,19 @@ impl Bench {
         let finished = Finished { created: 0, images, timing: crate::generation::Timing::default() };
         let found = (1..).take(count).map(|side| Ok(picture(side))).collect();
         let delivered = Arc::new(Delivered::new(found, Duration::ZERO, None));
-        Self { gallery, volume, pictures, finished, delivered, _folder: folder, _loops: loops }
+        Self { gallery, volume, metrics, pictures, finished, delivered, _folder: folder, _loops: loops }
     }
 
     async fn keep(&self) {
         self.gallery.keep(&self.pictures, &self.finished, &self.delivered).await;
+    }
+
+    /// Puts that failed for this reason.
+    fn failures(&self, reason: &str) -> u64 {
+        let text = self.metrics.render();
+        let head =
+            format!(r#"evolink_gateway_picture_store_failures_total{{operation="put",reason="{reason}"}} "#);
+        text.lines().find_map(|line| line.strip_prefix(&head)?.parse().ok()).unwrap()
     }
 
     fn stored(&self) -> Vec<bool> {
@@ -135,26 +156,32 @@ async fn the_pictures_of_an_end_are_put_and_found_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_disk_stops_new_work_until_a_trial_works_and_then_takes_what_was_made() {
+async fn a_full_disk_is_asked_by_trials_until_one_works_and_then_takes_what_was_made() {
     let bench = Bench::new(2);
-    assert_eq!(bench.gallery.works().await, Ok(()));
+    assert!(bench.gallery.keeps());
     bench.volume.full.store(true, Ordering::Relaxed);
     bench.pictures.remember(&bench.delivered);
     bench.keep().await;
-    assert_eq!(bench.stored(), [false; 2]);
-    assert!(bench.gallery.works().await.unwrap_err().contains("full"));
+    assert_eq!((bench.stored(), bench.gallery.keeps()), (vec![false; 2], false));
+    assert_eq!(
+        bench.gallery.works().await,
+        Ok(()),
+        "what is stored is given, what is made goes out from memory"
+    );
+    bench.keep().await;
+    assert_eq!(bench.failures("full"), 4, "each put that failed or was not tried");
     let tries = bench.volume.tries.load(Ordering::Relaxed);
     tokio::time::sleep(MINUTE).await;
-    assert!(bench.gallery.works().await.is_err() && bench.stored() == [false; 2]);
+    assert!(!bench.gallery.keeps() && bench.stored() == [false; 2]);
     let trials = bench.volume.tries.load(Ordering::Relaxed) - tries;
     assert!((10..=25).contains(&trials), "{trials} trials in a minute, and no put");
     bench.volume.full.store(false, Ordering::Relaxed);
     bench.until_stored(2).await;
-    assert_eq!(bench.gallery.works().await, Ok(()));
+    assert!(bench.gallery.keeps());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_disk_without_room_for_a_picture_does_not_work_until_it_has_room_for_one() {
+async fn a_disk_without_room_for_a_picture_keeps_none_until_it_has_room_for_one() {
     let mut bench = Bench::new(1);
     let noise = RgbImage::from_fn(800, 800, |x, y| {
         let mixed = (x * 7919 + y).wrapping_mul(2_654_435_761).to_be_bytes();
@@ -170,11 +197,41 @@ async fn a_disk_without_room_for_a_picture_does_not_work_until_it_has_room_for_o
     bench.keep().await;
     for _ in 0..60 {
         tokio::time::sleep(SECOND).await;
-        assert!(bench.gallery.works().await.is_err(), "it would buy what it cannot keep");
+        assert!(!bench.gallery.keeps(), "it would go on and stop every few seconds");
     }
     bench.volume.file_max.store(0, Ordering::Relaxed);
     bench.until_stored(1).await;
+    assert!(bench.gallery.keeps());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_fails_is_this_machines_own_failure_also_when_it_was_full_before() {
+    let bench = Bench::new(1);
+    bench.volume.full.store(true, Ordering::Relaxed);
+    bench.pictures.remember(&bench.delivered);
+    bench.keep().await;
     assert_eq!(bench.gallery.works().await, Ok(()));
+    bench.volume.broken.store(true, Ordering::Relaxed);
+    tokio::time::sleep(MINUTE).await;
+    assert!(bench.gallery.works().await.unwrap_err().contains("failed"));
+    bench.volume.broken.store(false, Ordering::Relaxed);
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!((bench.gallery.works().await, bench.gallery.keeps()), (Ok(()), false), "full again");
+    bench.volume.full.store(false, Ordering::Relaxed);
+    bench.until_stored(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_picture_larger_than_the_store_is_given_up_and_stops_no_other() {
+    let bench = Bench::bounded(2, 75);
+    let lengths: Vec<_> =
+        bench.delivered.images.iter().flatten().map(|picture| picture.bytes().len()).collect();
+    assert!(lengths[0] <= 75 && lengths[1] > 75, "{lengths:?}");
+    bench.keep().await;
+    assert_eq!((bench.stored(), bench.gallery.keeps()), (vec![true, false], true));
+    assert_eq!(bench.failures("too_large"), 1);
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    assert_eq!(bench.failures("too_large"), 1, "it is not tried again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -237,7 +294,7 @@ async fn what_an_earlier_process_left_unstored_is_stored_while_its_link_lives() 
 async fn a_folder_without_leave_to_write_takes_nothing() {
     let clock = Clock::system();
     // Never writable, also for root.
-    let store = PictureStore::new("/proc/self/images".into(), clock.clone());
+    let store = PictureStore::in_folder("/proc/self/images".into(), u64::MAX, clock.clone());
     let journal: Arc<dyn Journal> = Arc::new(EngineJournal::new(Engine::in_memory().unwrap()));
     let (scribe, _writing) = Scribe::new(journal, no_cache());
     let fetcher = Fetcher::new(FetchOptions::default()).unwrap();

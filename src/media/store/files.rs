@@ -6,13 +6,15 @@ use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
 use super::layout::{Layout, Place};
+use super::sweep::Round;
+use super::tally::Tally;
 use super::volume::{Volume, leads_to};
-use super::{PICTURE_BYTES_MAX, StoreFault, StoredPicture};
+use super::{Found, PICTURE_BYTES_MAX, StoreFault, StoredPicture};
 use crate::clock::Clock;
 use crate::image::ContentHash;
 use crate::media::Picture;
@@ -21,6 +23,8 @@ use crate::media::Picture;
 const TRIAL_BYTES: usize = 1024 * 1024;
 /// A file is compared with a picture in pieces of this size.
 const COMPARED_BYTES: usize = 64 * 1024;
+/// A use is noted when the last one noted is older: order among pictures of days needs no write for each read.
+const USE_NOTED_EVERY: Duration = Duration::from_mins(5);
 
 #[derive(Debug)]
 pub(super) struct Files {
@@ -29,19 +33,22 @@ pub(super) struct Files {
     clock: Clock,
     /// The bays whose folders are known to be on the disk itself; at most one entry for each of 65,536 folders.
     prepared: Mutex<HashSet<u16>>,
-    /// Where the next run of the sweep begins.
-    pub(super) swept_to: Mutex<u16>,
+    /// The round of the sweep that is under way.
+    pub(super) round: Mutex<Round>,
+    pub(super) tally: Tally,
     damaged: AtomicU64,
 }
 
 impl Files {
-    pub(super) fn new(volume: Arc<dyn Volume>, root: PathBuf, clock: Clock) -> Self {
+    /// `max_bytes`: the most it may hold, for longer than a moment.
+    pub(super) fn new(volume: Arc<dyn Volume>, root: PathBuf, max_bytes: u64, clock: Clock) -> Self {
         Self {
             layout: Layout::new(root),
             volume,
             clock,
             prepared: Mutex::default(),
-            swept_to: Mutex::default(),
+            round: Mutex::default(),
+            tally: Tally::new(max_bytes),
             damaged: AtomicU64::new(0),
         }
     }
@@ -52,7 +59,7 @@ impl Files {
 
     pub(super) fn put(&self, picture: &Picture) -> Result<StoredPicture, StoreFault> {
         let bytes = u64::try_from(picture.bytes().len()).unwrap_or(u64::MAX);
-        if bytes > PICTURE_BYTES_MAX {
+        if bytes > PICTURE_BYTES_MAX.min(self.tally.max_bytes()) {
             return Err(StoreFault::TooLarge(bytes));
         }
         let content = ContentHash::of(picture.bytes());
@@ -60,6 +67,7 @@ impl Files {
         // Whatever keeps the file that is there from being used as it is, a new one puts right.
         if !self.renew(place, picture.bytes()).unwrap_or(false) {
             self.write(place, picture.bytes())?;
+            self.tally.came(place, bytes);
         }
         Ok(StoredPicture { content, format: picture.format(), pixels: picture.pixels(), bytes })
     }
@@ -168,17 +176,41 @@ impl Files {
         }
     }
 
-    pub(super) fn get(&self, place: Place) -> Result<Option<Picture>, StoreFault> {
-        let file = match File::open(self.layout.file(place)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let picture = read(&file)?.and_then(|bytes| whole(bytes, place));
-        if picture.is_none() {
+    /// Whether it is there, which counts as a use.
+    pub(super) fn touch(&self, place: Place) -> Result<bool, StoreFault> {
+        let Some(file) = self.open(place)? else { return Ok(false) };
+        let found = file.metadata()?;
+        self.note_use(&file, &found);
+        Ok(found.is_file())
+    }
+
+    pub(super) fn get(&self, place: Place) -> Result<Found, StoreFault> {
+        let Some(file) = self.open(place)? else { return Ok(Found::Missing) };
+        // before it is read, which some mounts take for a use and others do not
+        let found = file.metadata()?;
+        let Some(picture) = read(&file, found.len())?.and_then(|bytes| whole(bytes, place)) else {
             self.discard(place, &file);
+            return Ok(Found::Damaged);
+        };
+        self.note_use(&file, &found);
+        Ok(Found::Whole(picture))
+    }
+
+    fn open(&self, place: Place) -> io::Result<Option<File>> {
+        match File::open(self.layout.file(place)) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
-        Ok(picture)
+    }
+
+    /// A use that cannot be noted, on a read-only disk for example, is no failure of the read.
+    fn note_use(&self, file: &File, found: &Metadata) {
+        let now = self.now();
+        let noted = last_use(found).is_ok_and(|used| used + USE_NOTED_EVERY > now);
+        if !noted && let Err(error) = self.volume.set_used(file, now) {
+            tracing::debug!(%error, "the use of a stored picture could not be noted");
+        }
     }
 
     fn discard(&self, place: Place, file: &File) {
@@ -201,11 +233,13 @@ impl Files {
             return Ok(false);
         }
         let (path, aside) = (self.layout.file(place), self.layout.aside());
+        let length = file.metadata()?.len();
         self.volume.rename(&path, &aside)?;
         let judged =
             leads_to(&aside, file).unwrap_or(false) && file.metadata().is_ok_and(|found| still(&found));
         if judged {
             self.volume.remove(&aside)?;
+            self.tally.went(place, length);
         } else {
             self.volume.rename(&aside, &path)?;
         }
@@ -217,9 +251,14 @@ impl Files {
     }
 }
 
+/// Last put or read.
+pub(super) fn last_use(found: &Metadata) -> io::Result<SystemTime> {
+    let put = found.modified()?;
+    Ok(found.accessed().map_or(put, |read| read.max(put)))
+}
+
 /// The whole file; `None` if it is longer than any picture.
-fn read(file: &File) -> io::Result<Option<Bytes>> {
-    let length = file.metadata()?.len();
+fn read(file: &File, length: u64) -> io::Result<Option<Bytes>> {
     if length > PICTURE_BYTES_MAX {
         return Ok(None);
     }
@@ -229,7 +268,7 @@ fn read(file: &File) -> io::Result<Option<Bytes>> {
 }
 
 /// The picture, if the bytes are one and just the one of this place.
-fn whole(bytes: Bytes, place: Place) -> Option<Picture> {
+pub(super) fn whole(bytes: Bytes, place: Place) -> Option<Picture> {
     let picture = Picture::read(bytes).ok()?;
     let fits = picture.format() == place.format && ContentHash::of(picture.bytes()) == place.content;
     fits.then_some(picture)

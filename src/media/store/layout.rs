@@ -1,5 +1,6 @@
 //! Where in the store's folder each picture stands: `ab/cd/<hash>.<ext>`. Pure.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 use crate::image::{ContentHash, Format};
@@ -14,6 +15,19 @@ const UNFINISHED: &str = ".part";
 pub(super) struct Place {
     pub(super) content: ContentHash,
     pub(super) format: Format,
+}
+
+impl Ord for Place {
+    /// As their names are ordered.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.content, self.format.name()).cmp(&(other.content, other.format.name()))
+    }
+}
+
+impl PartialOrd for Place {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Place {

@@ -1,3 +1,4 @@
+mod bound;
 mod crashes;
 mod races;
 mod sweeping;
@@ -15,7 +16,7 @@ use crate::media::picture::samples;
 const NOON: i64 = 1_750_000_000;
 
 fn store(folder: &Path) -> PictureStore {
-    PictureStore::new(folder.to_owned(), Clock::fixed(NOON))
+    PictureStore::in_folder(folder.to_owned(), u64::MAX, Clock::fixed(NOON))
 }
 
 fn picture(side: u32) -> Picture {

@@ -1,7 +1,7 @@
 //! The steps that change the disk, one method each, so that a test can let each of them fail.
 
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, FileTimes, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -38,9 +38,14 @@ pub(crate) trait Volume: fmt::Debug + Send + Sync {
         file.write_all(bytes)
     }
 
-    /// Sets the date from which a picture's age is counted.
+    /// Sets the date from which a picture's age is counted, which is one of its uses, too.
     fn set_date(&self, file: &File, date: SystemTime) -> io::Result<()> {
-        file.set_modified(date)
+        file.set_times(FileTimes::new().set_modified(date).set_accessed(date))
+    }
+
+    /// Sets the date of a picture's last use. Mounts with `relatime` or `noatime` do not do so by themselves.
+    fn set_used(&self, file: &File, date: SystemTime) -> io::Result<()> {
+        file.set_times(FileTimes::new().set_accessed(date))
     }
 
     /// Returns when the file's bytes and date are on the disk itself.

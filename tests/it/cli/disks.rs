@@ -128,6 +128,15 @@ impl Bench {
         Answer::read(client().get(url).send().await.unwrap()).await.text()
     }
 
+    /// Puts into the picture store that failed for this reason.
+    async fn failures(&self, reason: &str) -> u64 {
+        let url = format!("http://{}/metrics", self.admin);
+        let text = Answer::read(client().get(url).send().await.unwrap()).await.text();
+        let head =
+            format!(r#"evolink_gateway_picture_store_failures_total{{operation="put",reason="{reason}"}} "#);
+        text.lines().find_map(|line| line.strip_prefix(&head)?.parse().ok()).unwrap()
+    }
+
     async fn until(&self, what: &str, there: impl AsyncFn() -> bool) {
         let came = async {
             while !there().await {
@@ -158,35 +167,49 @@ async fn draw(api: SocketAddr, prompt: &str, prefer: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_new_work_delivers_what_runs_and_recovers() {
+async fn a_full_disk_of_the_state_refuses_new_work_delivers_what_runs_and_recovers() {
     if !may_mount().await {
         return;
     }
-    for folder in ["data", "data/images"] {
-        let bench = Bench::on_small_disks().await;
-        bench.draw("a fox").await.picture();
-        bench.until("the fox in the store", async || bench.stored() == 1).await;
-        let mut running = JoinSet::from_iter([draw(bench.api, "a slow bear [latency:3s]", "")]);
-        bench.until("the bear's task", async || bench.tasks() == 2).await;
-        let filler = bench.fill(folder);
-        // A look at the room lasts a second.
-        let part = if folder == "data" { "state" } else { "images" };
-        let not_ready = format!("not ready: {part}\n");
-        bench.until("no room", async || bench.ready().await == not_ready).await;
-        bench.refuses("a cat").await;
-        running.join_next().await.unwrap().unwrap().picture();
-        bench.refuses("a cat").await;
-        assert_eq!(bench.tasks(), 2, "{folder}: nothing was bought");
-        std::fs::remove_file(filler).unwrap();
-        bench.until_ready().await;
-        bench.draw("a cat").await.picture();
-        bench.until("all in the store", async || bench.stored() == 3).await;
-        assert_eq!(bench.tasks(), 3);
-    }
+    let bench = Bench::on_small_disks().await;
+    bench.draw("a fox").await.picture();
+    bench.until("the fox in the store", async || bench.stored() == 1).await;
+    let mut running = JoinSet::from_iter([draw(bench.api, "a slow bear [latency:3s]", "")]);
+    bench.until("the bear's task", async || bench.tasks() == 2).await;
+    let filler = bench.fill("data");
+    // A look at the room lasts a second.
+    bench.until("no room", async || bench.ready().await == "not ready: state\n").await;
+    bench.refuses("a cat").await;
+    running.join_next().await.unwrap().unwrap().picture();
+    bench.refuses("a cat").await;
+    assert_eq!(bench.tasks(), 2, "nothing was bought");
+    std::fs::remove_file(filler).unwrap();
+    bench.until_ready().await;
+    bench.draw("a cat").await.picture();
+    bench.until("all in the store", async || bench.stored() == 3).await;
+    assert_eq!(bench.tasks(), 3);
 }
 
 #[tokio::test]
-async fn a_read_only_folder_of_pictures_refuses_new_work_and_still_gives_what_it_has() {
+async fn a_full_disk_of_pictures_keeps_nobody_waiting_and_takes_what_was_made_once_it_can() {
+    if !may_mount().await {
+        return;
+    }
+    let bench = Bench::on_small_disks().await;
+    let filler = bench.fill("data/images");
+    bench.draw("a fox").await.picture();
+    bench.until("the failed put", async || bench.failures("full").await == 1).await;
+    bench.draw("a cat").await.picture();
+    bench.until("the second one", async || bench.failures("full").await == 2).await;
+    assert_eq!((bench.stored(), bench.tasks()), (0, 2), "bought, and given from memory");
+    assert_eq!(bench.ready().await, "ready\n", "it gives what it has");
+    std::fs::remove_file(filler).unwrap();
+    bench.until("both in the store", async || bench.stored() == 2).await;
+    assert_eq!(bench.tasks(), 2);
+}
+
+#[tokio::test]
+async fn a_read_only_folder_of_pictures_is_told_and_keeps_nobody_waiting() {
     if !may_mount().await {
         return;
     }
@@ -195,13 +218,13 @@ async fn a_read_only_folder_of_pictures_refuses_new_work_and_still_gives_what_it
     bench.until("the fox in the store", async || bench.stored() == 1).await;
     bench.mounts("remount,ro").await;
     bench.until("no leave to write", async || bench.ready().await == "not ready: images\n").await;
-    bench.refuses("a cat").await;
+    bench.draw("a cat").await.picture();
     let url = format!("http://{}{}", bench.api, promise.header("location").unwrap());
     Answer::read(client().get(url).bearer_auth(KEY).send().await.unwrap()).await.picture();
-    assert_eq!(bench.tasks(), 1);
+    assert_eq!((bench.stored(), bench.tasks()), (1, 2));
+    bench.until("the cat's picture counted", async || bench.failures("read_only").await == 1).await;
     bench.mounts("remount,rw").await;
     bench.until_ready().await;
-    bench.draw("a cat").await.picture();
     bench.until("both in the store", async || bench.stored() == 2).await;
 }
 
@@ -213,9 +236,9 @@ async fn writes_that_fail_refuse_new_work_and_lose_nothing() {
     bench.until("the bear's task", async || bench.tasks() == 1).await;
     bench.limit_files("0").await;
     bench.refuses("a cat").await;
-    assert!(bench.ready().await.starts_with("not ready: state"));
+    assert_eq!(bench.ready().await, "not ready: state\n");
     running.join_next().await.unwrap().unwrap().picture();
-    bench.until("the failed put", async || bench.ready().await == "not ready: state, images\n").await;
+    bench.until("the failed put", async || bench.failures("full").await == 1).await;
     bench.refuses("a cat").await;
     assert_eq!(bench.tasks(), 1, "nothing was bought");
     bench.limit_files("unlimited").await;

@@ -101,22 +101,34 @@ def _ready(url: str):
 class Stack:
     """A simulator and a gateway. `api` and `admin` are the gateway's base URLs, `upstream` the simulator's."""
 
-    def __init__(self, folder: Path, speed: str = SPEED, flags: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        folder: Path,
+        speed: str = SPEED,
+        flags: tuple[str, ...] = (),
+        config: Path = CONFIG,
+        env: dict[str, str] | None = None,
+    ):
+        self.folder, self.config = folder, config
         simulate = ["simulate", "--listen", "127.0.0.1:0", "--speed", speed, "--estimated-time", "0", "--seed", "7"]
         self.simulator = Process([*simulate, *flags], folder, "simulator")
         self.gateway: Process | None = None
         self.http = httpx.Client(timeout=10, trust_env=False)
         try:
             self.upstream = self.simulator.wait_for(_simulator_url).rstrip("/")
-            env = {"SIMULATOR_URL": self.upstream, "STATE_DIR": str(folder / "state")}
-            self.gateway = Process(["serve", "--config", str(CONFIG)], folder, "gateway", env)
-            self.api, self.admin = self.gateway.wait_for(_gateway_addresses)
-            self.gateway.wait_for(_ready(f"{self.admin}/readyz"))
+            self.env = {"SIMULATOR_URL": self.upstream, "STATE_DIR": str(folder / "state"), **(env or {})}
+            self.start_gateway()
         except BaseException:
             for process in filter(None, [self.gateway, self.simulator]):
                 process.child.kill()
                 process.child.wait()
             raise
+
+    def start_gateway(self) -> None:
+        """Starts it on the same state; its addresses are new."""
+        self.gateway = Process(["serve", "--config", str(self.config)], self.folder, "gateway", self.env)
+        self.api, self.admin = self.gateway.wait_for(_gateway_addresses)
+        self.gateway.wait_for(_ready(f"{self.admin}/readyz"))
 
     @property
     def base_url(self) -> str:
@@ -176,13 +188,19 @@ class Stack:
         labels = (f'route="{route}', f'status="{status}"')
         return sum(int(float(line.rsplit(" ", 1)[1])) for line in counted if all(label in line for label in labels))
 
+    def stop_gateway(self) -> None:
+        """A gateway that panicked or did not end well is an error."""
+        status = self.gateway.stop()
+        log = self.gateway.err.read_text()
+        if status != 0 or "panicked at" in log:
+            raise RuntimeError(f"the gateway ended with {status}:\n{log[-4000:]}")
+
     def stop(self) -> None:
-        """Ends both; a gateway that panicked or did not end well is an error."""
+        """Ends both, those that are left."""
         self.http.close()
         try:
-            status = self.gateway.stop()
-            log = self.gateway.err.read_text()
-            if status != 0 or "panicked at" in log:
-                raise RuntimeError(f"the gateway ended with {status}:\n{log[-4000:]}")
+            if self.gateway.child.poll() is None:
+                self.stop_gateway()
         finally:
-            self.simulator.stop()
+            if self.simulator.child.poll() is None:
+                self.simulator.stop()

@@ -1,7 +1,7 @@
 //! Each step that changes the disk fails once: alone, and with everything after it, as when the process is killed.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, ErrorKind, Write as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
@@ -21,8 +21,13 @@ impl Scripted {
         folder: &Path,
         hook: impl Fn(&str, usize) -> io::Result<()> + Send + Sync + 'static,
     ) -> PictureStore {
-        let volume = Self { hook: Box::new(hook), steps: AtomicUsize::new(0) };
-        PictureStore::on(Arc::new(volume), folder.to_owned(), Clock::fixed(NOON))
+        PictureStore::on(Self::volume(hook), folder.to_owned(), u64::MAX, Clock::fixed(NOON))
+    }
+
+    pub(super) fn volume(
+        hook: impl Fn(&str, usize) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Arc<dyn Volume> {
+        Arc::new(Self { hook: Box::new(hook), steps: AtomicUsize::new(0) })
     }
 
     fn step(&self, name: &str) -> io::Result<()> {
@@ -57,6 +62,11 @@ impl Volume for Scripted {
     fn set_date(&self, file: &File, date: SystemTime) -> io::Result<()> {
         self.step("set_date")?;
         Disk.set_date(file, date)
+    }
+
+    fn set_used(&self, file: &File, date: SystemTime) -> io::Result<()> {
+        self.step("set_used")?;
+        Disk.set_used(file, date)
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
@@ -196,7 +206,7 @@ async fn a_folder_that_cannot_be_is_a_fault_of_every_call() {
         store.sweep(Timestamp::UNIX_EPOCH, Duration::ZERO).await.unwrap_err(),
     ];
     for fault in faults {
-        assert!(matches!(fault, StoreFault::Disk(_)), "{fault:?}");
+        assert!(matches!(fault, StoreFault::Failing(_)), "{fault:?}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Two at one file, brought about by a hook between two steps of one of them.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
@@ -22,8 +23,8 @@ fn once_before(
     }
 }
 
-fn another(folder: &Path) -> Files {
-    Files::new(Arc::new(Disk), folder.to_owned(), Clock::fixed(LATER))
+fn another(folder: &Path) -> files::Files {
+    files::Files::new(Arc::new(Disk), folder.to_owned(), u64::MAX, Clock::fixed(LATER))
 }
 
 fn later() -> Timestamp {
@@ -121,7 +122,7 @@ async fn a_disk_that_hangs_is_given_up_and_takes_no_more_than_its_threads() {
         entering.recv().await.unwrap();
     }
     assert!(store.sweep(later(), KEEP).await.unwrap().round_ended, "the sweep has a place of its own");
-    tokio::time::advance(ANSWER_MAX + Duration::from_millis(1)).await;
+    tokio::time::advance(PUT_ANSWER_MAX + Duration::from_millis(1)).await;
     while let Some(put) = puts.join_next().await {
         assert!(matches!(put.unwrap(), Err(StoreFault::Slow)));
     }

@@ -25,7 +25,7 @@ async fn swept(store: &PictureStore, now: Timestamp, keep: Duration) -> (u64, u6
 async fn pictures_go_when_they_were_last_put_longer_ago_than_they_are_kept() {
     let folder = folder();
     let clock = Clock::fixed(NOON);
-    let store = PictureStore::new(folder.path().to_owned(), clock.clone());
+    let store = PictureStore::in_folder(folder.path().to_owned(), u64::MAX, clock.clone());
     for side in [8, 9, 10] {
         store.put(picture(side)).await.unwrap();
     }
