@@ -75,7 +75,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
 ];
 
 /// Each crate (or part of the standard library) that is kept to some rooms, and those rooms.
-const CRATES: [(&str, &[&str]); 24] = [
+const CRATES: [(&str, &[&str]); 25] = [
     ("axum", &["server"]),
     ("tower", &["server"]),
     ("tower_http", &["server"]),
@@ -95,7 +95,8 @@ const CRATES: [(&str, &[&str]); 24] = [
     ("serde_saphyr", &["config"]),
     ("clap", &["cli"]),
     ("sha2", &["config", "evolink", "image", "keys", "media"]),
-    ("subtle", &["keys"]),
+    ("hmac", &["media"]),
+    ("subtle", &["keys", "media"]),
     ("arc_swap", &["evolink", "keys", "server"]),
     ("std::env", &["config"]),
     ("std::fs", &["config", "keys", "media", "store", "telemetry"]),
