@@ -46,6 +46,8 @@ pub enum StartError {
     Media(#[from] FetchBuildError),
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    #[error("the secret of links cannot be kept in {path} (state.path): {error}")]
+    LinkSecret { path: String, error: std::io::Error },
     #[error(transparent)]
     State(#[from] OpenError),
     #[error("what earlier runs left cannot be taken up: {0}")]

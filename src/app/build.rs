@@ -16,10 +16,10 @@ use crate::evolink::{self, Client, Upstream};
 use crate::generation::journal::Journal;
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{self, Generations, Keeping, OnDisconnect};
-use crate::keys::{Mint, MintedKeys};
-use crate::media::{Converter, FetchOptions, Fetcher, Guard, PictureStore, Spool};
+use crate::keys::{Mint, MintedKeys, mint_link_secret};
+use crate::media::{Converter, FetchOptions, Fetcher, Guard, Links, PictureStore, Spool};
 use crate::quota::{Ledger, Quota};
-use crate::server::{Gateway, Keepalive, Parts, ServerOptions};
+use crate::server::{Gateway, Keepalive, Origins, OwnLinks, Parts, ServerOptions};
 use crate::store::{Engine, EngineJournal, EngineKeys, EngineLedger, MemoryJournal, OpenError};
 use crate::telemetry::Metrics;
 
@@ -65,12 +65,9 @@ impl App {
         let (mint, minting) = Mint::new(keys, clock.clone());
         background.spawn(minting);
         let durable = settings.state.store != StateStore::Memory;
-        let keeping = Keeping {
-            journal,
-            pictures: pictures(settings, &clock),
-            keep: settings.images.keep,
-            quota: Arc::clone(&quota),
-        };
+        let pictures = pictures(settings, &clock);
+        let own_links = pictures.clone().map(|store| own_links(settings, store)).transpose()?;
+        let keeping = Keeping { journal, pictures, keep: settings.images.keep, quota: Arc::clone(&quota) };
         let (generations, bookkeeping) = Generations::new(
             upstream,
             fetcher,
@@ -101,6 +98,8 @@ impl App {
             converter: Converter::new(cores, DECODED_PIXELS_MAX),
             guard,
             spool: Spool::new(settings.state.path.join("spool")),
+            own_links,
+            origins: origins(settings),
             metrics,
             clock,
         };
@@ -154,6 +153,26 @@ fn pictures(settings: &Settings, clock: &Clock) -> Option<PictureStore> {
             Some(PictureStore::new(settings.images.path.clone(), clock.clone()))
         }
     }
+}
+
+/// Signed with the secret of the settings, or with one that is kept with the state.
+fn own_links(settings: &Settings, store: PictureStore) -> Result<OwnLinks, StartError> {
+    let secret = match settings.images.link_secret.as_ref().filter(|secret| !secret.is_empty()) {
+        Some(secret) => secret.to_secret(),
+        None => {
+            let path = &settings.state.path;
+            let minted = mint_link_secret(path)
+                .map_err(|error| StartError::LinkSecret { path: path.display().to_string(), error })?;
+            minted.to_secret()
+        }
+    };
+    Ok(OwnLinks::new(store, Links::new(&secret, settings.images.link_ttl)))
+}
+
+fn origins(settings: &Settings) -> Origins {
+    let public_url = settings.server.public_url.as_ref().map(|url| url.base().to_owned());
+    let trusted = settings.server.trusted_proxies.clone();
+    Origins::new(public_url, move |peer| trusted.iter().any(|network| network.contains(peer)))
 }
 
 fn proxy(settings: &Settings) -> Option<String> {

@@ -19,11 +19,8 @@ fn plain(format: Format) -> Form {
 }
 
 fn thumbnail() -> LinkedPicture {
-    let form = Form {
-        format: Format::Webp,
-        compression: Compression::new(80),
-        pixels: Some(Pixels::new(256, 256)),
-    };
+    let form =
+        Form { format: Format::Webp, compression: Compression::new(80), pixels: Some(Pixels::new(256, 256)) };
     linked(Format::Png, form)
 }
 
