@@ -27,6 +27,9 @@ use crate::telemetry::Metrics;
 /// model makes more than 17 million.
 const DECODED_PIXELS_MAX: u64 = 40_000_000;
 
+/// Characters of `images.link_secret`, at least: shorter ones could be found out by whoever has a link.
+const LINK_SECRET_MIN: usize = 16;
+
 /// A gateway built but not serving yet.
 pub struct App {
     pub gateway: Arc<Gateway>,
@@ -158,7 +161,14 @@ fn pictures(settings: &Settings, clock: &Clock) -> Option<PictureStore> {
 /// Signed with the secret of the settings, or with one that is kept with the state.
 fn own_links(settings: &Settings, store: PictureStore) -> Result<OwnLinks, StartError> {
     let secret = match settings.images.link_secret.as_ref().filter(|secret| !secret.is_empty()) {
-        Some(secret) => secret.to_secret(),
+        Some(secret) => {
+            if secret.expose().len() < LINK_SECRET_MIN {
+                tracing::warn!(
+                    "images.link_secret is short: whoever has a link can try secrets out, and then forge others"
+                );
+            }
+            secret.to_secret()
+        }
         None => {
             let path = &settings.state.path;
             let minted = mint_link_secret(path)

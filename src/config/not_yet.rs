@@ -28,12 +28,9 @@ const fn entry(
 }
 
 const CACHE: &str = "finished generations answer their team for generation.replay for now";
-const LINKS: &str = "own links are not there yet: links are Evolink's";
 const S3: &str = "S3 is not used yet: pictures are stored on the disk (images.path)";
 
 const NOT_YET: &[NotYet] = &[
-    entry(&["server", "public_url"], None, "own links are not there yet"),
-    entry(&["server", "trusted_proxies"], None, "X-Forwarded-* headers are not read yet"),
     entry(&["teams", "*", "cache", "scope"], None, CACHE),
     entry(&["teams", "*", "cache", "ttl"], None, CACHE),
     entry(&["cache", "memory"], None, CACHE),
@@ -42,8 +39,6 @@ const NOT_YET: &[NotYet] = &[
     entry_at(&["images", "store"], "s3", S3),
     entry(&["images", "s3"], None, S3),
     entry(&["images", "max_size"], None, "the picture store is not bounded yet but by images.keep"),
-    entry(&["images", "link_ttl"], None, LINKS),
-    entry(&["images", "link_secret"], None, LINKS),
     entry(&["state", "redis"], None, "Redis is not used yet: the embedded database stands in"),
     entry(&["log", "prompts"], Some("false"), "prompts are never logged yet"),
     entry(&["tracing", "otlp_endpoint"], None, "traces are not sent yet"),
