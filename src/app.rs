@@ -5,6 +5,7 @@
 mod balance;
 mod build;
 mod limits;
+mod links;
 mod policy;
 mod prices;
 mod rows;

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::balance::{Account, LOOK_EVERY};
 use super::limits::book;
+use super::links::{origins, own_links};
 use super::{StartError, policy};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -16,19 +17,16 @@ use crate::evolink::{self, Client, Upstream};
 use crate::generation::journal::Journal;
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{self, Generations, Keeping, OnDisconnect};
-use crate::keys::{Mint, MintedKeys, mint_link_secret};
-use crate::media::{Converter, FetchOptions, Fetcher, Guard, Links, PictureStore, Spool};
+use crate::keys::{Mint, MintedKeys};
+use crate::media::{Converter, FetchOptions, Fetcher, Guard, PictureStore, Spool};
 use crate::quota::{Ledger, Quota};
-use crate::server::{Gateway, Keepalive, Origins, OwnLinks, Parts, ServerOptions};
+use crate::server::{Gateway, Keepalive, Parts, ServerOptions};
 use crate::store::{Engine, EngineJournal, EngineKeys, EngineLedger, MemoryJournal, OpenError};
 use crate::telemetry::Metrics;
 
 /// Pixels of the largest picture that is decoded to be converted: gpt-image-2's limit for inputs is far larger, but no
 /// model makes more than 17 million.
 const DECODED_PIXELS_MAX: u64 = 40_000_000;
-
-/// Characters of `images.link_secret`, at least: shorter ones could be found out by whoever has a link.
-const LINK_SECRET_MIN: usize = 16;
 
 /// A gateway built but not serving yet.
 pub struct App {
@@ -156,33 +154,6 @@ fn pictures(settings: &Settings, clock: &Clock) -> Option<PictureStore> {
             Some(PictureStore::new(settings.images.path.clone(), clock.clone()))
         }
     }
-}
-
-/// Signed with the secret of the settings, or with one that is kept with the state.
-fn own_links(settings: &Settings, store: PictureStore) -> Result<OwnLinks, StartError> {
-    let secret = match settings.images.link_secret.as_ref().filter(|secret| !secret.is_empty()) {
-        Some(secret) => {
-            if secret.expose().len() < LINK_SECRET_MIN {
-                tracing::warn!(
-                    "images.link_secret is short: whoever has a link can try secrets out, and then forge others"
-                );
-            }
-            secret.to_secret()
-        }
-        None => {
-            let path = &settings.state.path;
-            let minted = mint_link_secret(path)
-                .map_err(|error| StartError::LinkSecret { path: path.display().to_string(), error })?;
-            minted.to_secret()
-        }
-    };
-    Ok(OwnLinks::new(store, Links::new(&secret, settings.images.link_ttl)))
-}
-
-fn origins(settings: &Settings) -> Origins {
-    let public_url = settings.server.public_url.as_ref().map(|url| url.base().to_owned());
-    let trusted = settings.server.trusted_proxies.clone();
-    Origins::new(public_url, move |peer| trusted.iter().any(|network| network.contains(peer)))
 }
 
 fn proxy(settings: &Settings) -> Option<String> {

@@ -82,7 +82,7 @@ fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     line.rsplit(',').next().map(str::trim)
 }
 
-fn own_host<'a>(sent: Sent<'a>) -> Option<&'a str> {
+fn own_host(sent: Sent<'_>) -> Option<&str> {
     if let Some(authority) = sent.authority {
         return Some(authority.as_str());
     }

@@ -12,7 +12,7 @@ use super::gateway::Gateway;
 use super::shown_picture::shown;
 use crate::fault::Fault;
 use crate::image::{Form, Format};
-use crate::media::{LinkedPicture, Links, PictureStore, StoredPicture};
+use crate::media::{LinkedPicture, Links, Picture, PictureStore, StoredPicture};
 use readers::{Readers, Reading};
 
 /// Own links of a gateway that stores pictures.
@@ -58,7 +58,7 @@ pub(super) async fn open(
     linked: &LinkedPicture,
 ) -> Result<OpenPicture, Fault> {
     let reading = own.readers.open(*linked, shown(gateway, &own.store, linked)).await?;
-    let format = reading.picture().map_or(linked.form.format, |picture| picture.format());
+    let format = reading.picture().map_or(linked.form.format, Picture::format);
     Ok(OpenPicture { format, bytes: Bytes::from_owner(Shared(reading)) })
 }
 

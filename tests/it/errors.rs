@@ -49,6 +49,7 @@ async fn the_table_of_errors() {
         ("unknown model", house.generation(json!({"prompt": "x", "model": "gpt-imagine-9"}))),
         ("unknown model retrieved", get("/v1/models/gpt-imagine-9")),
         ("unknown path", get("/v1/nothing")),
+        ("unknown picture", house.http.get(house.url("/images/fox.png?expires=1"))),
         ("wrong method", get("/v1/images/generations")),
         ("no JSON", house.ask(Method::POST, "/v1/images/generations").body("{}")),
         ("compressed", house.generation(json!({})).header("content-encoding", "gzip")),

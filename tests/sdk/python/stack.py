@@ -101,7 +101,7 @@ def _ready(url: str):
 class Stack:
     """A simulator and a gateway. `api` and `admin` are the gateway's base URLs, `upstream` the simulator's."""
 
-    def __init__(self, folder: Path, speed: str = SPEED, flags: tuple[str, ...] = ()):
+    def __init__(self, folder: Path, speed: str = SPEED, flags: tuple[str, ...] = (), settings: dict[str, str] | None = None):
         simulate = ["simulate", "--listen", "127.0.0.1:0", "--speed", speed, "--estimated-time", "0", "--seed", "7"]
         self.simulator = Process([*simulate, *flags], folder, "simulator")
         self.gateway: Process | None = None
@@ -109,6 +109,7 @@ class Stack:
         try:
             self.upstream = self.simulator.wait_for(_simulator_url).rstrip("/")
             env = {"SIMULATOR_URL": self.upstream, "STATE_DIR": str(folder / "state")}
+            env |= {f"EVOLINK_GATEWAY__{name}": value for name, value in (settings or {}).items()}
             self.gateway = Process(["serve", "--config", str(CONFIG)], folder, "gateway", env)
             self.api, self.admin = self.gateway.wait_for(_gateway_addresses)
             self.gateway.wait_for(_ready(f"{self.admin}/readyz"))
