@@ -6,7 +6,7 @@
 //! with.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::HeaderMap;
 use http::header::HOST;
@@ -69,7 +69,9 @@ impl Origins {
             .or_else(|| own_host(sent).filter(|host| is_host(host)));
         match (host, sent.ends) {
             (Some(host), _) => format!("{scheme}://{host}"),
-            (None, Some(Ends { local: Some(local), .. })) => format!("{scheme}://{local}"),
+            (None, Some(Ends { local: Some(local), .. })) => {
+                format!("{scheme}://{}", SocketAddr::new(local.ip().to_canonical(), local.port()))
+            }
             // Links are relative then: they lead to wherever the request was sent to.
             (None, _) => String::new(),
         }

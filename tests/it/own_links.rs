@@ -264,6 +264,19 @@ async fn a_link_to_a_picture_that_is_gone_says_so() {
 }
 
 #[tokio::test]
+async fn a_link_to_a_picture_that_cannot_be_read_now_may_be_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = start(&folder).await;
+    let link = drawn(&house, "a fox").await;
+    let [file] = files(&folder.path().join("images")).try_into().unwrap();
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let refused = get(&house, &link).await;
+    refused.is_error(503, "service_unavailable_error", "server_is_overloaded", true);
+    house.finish().await;
+}
+
+#[tokio::test]
 async fn without_a_store_links_are_evolinks_and_lead_to_what_it_made() {
     let house = Harness::start().await;
     let link = drawn(&house, "a fox").await;

@@ -85,6 +85,9 @@ fn what_is_no_host_gives_way_to_the_address_of_the_connection() {
     assert_eq!(base(STRANGER, &[]), own);
     assert_eq!(base(STRANGER, &[("host", "a"), ("host", "b")]), own);
     assert_eq!(base(STRANGER, &[("host", &"a".repeat(300))]), own);
+    let mapped = Ends { local: Some("[::ffff:192.0.2.1]:8080".parse().unwrap()), ..ends(STRANGER) };
+    let sent = Sent { authority: None, headers: &HeaderMap::new(), ends: Some(mapped) };
+    assert_eq!(origins().base(sent), own);
     let (authority, headers) = ("user@a".parse().unwrap(), HeaderMap::new());
     let sent = Sent { authority: Some(&authority), headers: &headers, ends: None };
     assert_eq!(origins().base(sent), "");
