@@ -5,6 +5,7 @@
 mod balance;
 mod build;
 mod limits;
+mod links;
 mod policy;
 mod prices;
 mod rows;
@@ -49,6 +50,8 @@ pub enum StartError {
     Bucket(#[from] BucketError),
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    #[error("the secret of links cannot be kept in {path} (state.path): {error}")]
+    LinkSecret { path: String, error: std::io::Error },
     #[error(transparent)]
     State(#[from] OpenError),
     #[error("what earlier runs left cannot be taken up: {0}")]

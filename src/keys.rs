@@ -5,6 +5,8 @@
 //! runs, and owns the trait of what keeps them.
 
 mod first;
+mod kept;
+mod link_secret;
 mod mint;
 mod minted;
 mod secret;
@@ -12,6 +14,7 @@ mod table;
 mod uses;
 
 pub use first::{FirstKey, mint_first_key};
+pub use link_secret::mint_link_secret;
 pub use mint::{MINTED_MAX, Mint, MintError, NewKey};
 pub use minted::{MintedFuture, MintedKey, MintedKeys, MintedKeysError, MintedTable};
 pub use secret::{KeyDigest, SecretKey, hash_secret};

@@ -15,13 +15,17 @@ pub mod inputs;
 pub mod layers;
 pub mod listener;
 mod manner;
+mod origin;
+mod own_links;
 mod prefer;
+mod range;
 pub mod read_body;
 pub mod read_form;
 mod readiness;
 mod readings;
 pub mod respond;
 mod routes;
+mod shown_picture;
 mod story;
 mod visit;
 mod wait;
@@ -36,6 +40,8 @@ pub use admin::{
     Admin, AdminPolicy, Balance, LookUpstream, ReloadDesk, ReloadOutcome, TeamListing, UpstreamView, admin,
 };
 pub use gateway::{Gateway, Keepalive, Parts, Patience, Policy, ServerOptions};
+pub use origin::Origins;
+pub use own_links::OwnLinks;
 pub use waiting_room::{Place, WaitingRoom};
 
 use crate::fault::{Fault, FaultKind};
@@ -60,6 +66,7 @@ pub fn api(gateway: Arc<Gateway>, cors_origins: Vec<String>, shutdown: Shutdown)
         .route("/v1/models", get(routes::models::list))
         .route("/v1/models/{*id}", get(routes::models::retrieve))
         .route("/v1/usage", get(routes::usage::show))
+        .route("/images/{file}", get(routes::images::show))
         .route("/callbacks/{token}", post(routes::callbacks::called))
         .route("/healthz", get(async || "ok\n"))
         .route("/openapi.json", get(routes::openapi::document))

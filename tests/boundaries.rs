@@ -81,7 +81,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
 ];
 
 /// Each crate (or part of the standard library) that is kept to some rooms, and those rooms.
-const CRATES: [(&str, &[&str]); 26] = [
+const CRATES: [(&str, &[&str]); 27] = [
     ("axum", &["server"]),
     ("tower", &["server"]),
     ("tower_http", &["server"]),
@@ -103,7 +103,8 @@ const CRATES: [(&str, &[&str]); 26] = [
     ("serde_saphyr", &["config"]),
     ("clap", &["cli"]),
     ("sha2", &["config", "evolink", "image", "keys", "media"]),
-    ("subtle", &["keys"]),
+    ("hmac", &["media"]),
+    ("subtle", &["keys", "media"]),
     ("arc_swap", &["cache", "evolink", "keys", "server"]),
     ("std::env", &["config"]),
     ("std::fs", &["config", "keys", "media", "store", "telemetry"]),

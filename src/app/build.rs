@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::balance::{Account, LOOK_EVERY};
 use super::limits::book;
+use super::links::{origins, own_links};
 use super::sharing::rules;
 use super::{StartError, policy};
 use crate::cache::RuleBook;
@@ -67,9 +68,11 @@ impl App {
         let (mint, minting) = Mint::new(keys, clock.clone());
         background.spawn(minting);
         let durable = settings.state.store != StateStore::Memory;
+        let pictures = pictures(settings, &clock, &metrics)?;
+        let own_links = pictures.clone().map(|store| own_links(settings, store)).transpose()?;
         let keeping = Keeping {
             journal,
-            pictures: pictures(settings, &clock, &metrics)?,
+            pictures,
             keep: settings.images.keep,
             quota: Arc::clone(&quota),
             rules: RuleBook::new(rules(settings)),
@@ -104,6 +107,8 @@ impl App {
             converter: Converter::new(cores, DECODED_PIXELS_MAX),
             guard,
             spool: Spool::new(settings.state.path.join("spool")),
+            own_links,
+            origins: origins(settings),
             metrics,
             clock,
         };

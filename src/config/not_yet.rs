@@ -21,15 +21,8 @@ const fn entry(
     NotYet { pattern, unless, message }
 }
 
-const CACHE: &str = "the memory for pictures has a bound of its own for now";
-const LINKS: &str = "own links are not there yet: links are Evolink's";
-
 const NOT_YET: &[NotYet] = &[
-    entry(&["server", "public_url"], None, "own links are not there yet"),
-    entry(&["server", "trusted_proxies"], None, "X-Forwarded-* headers are not read yet"),
-    entry(&["cache", "memory"], None, CACHE),
-    entry(&["images", "link_ttl"], None, LINKS),
-    entry(&["images", "link_secret"], None, LINKS),
+    entry(&["cache", "memory"], None, "the memory for pictures has a bound of its own for now"),
     entry(&["state", "redis"], None, "Redis is not used yet: the embedded database stands in"),
     entry(&["log", "prompts"], Some("false"), "prompts are never logged yet"),
     entry(&["tracing", "otlp_endpoint"], None, "traces are not sent yet"),
@@ -92,10 +85,10 @@ mod tests {
     fn a_setting_without_effect_is_named_once() {
         let given = json!({
             "cache": {"enabled": false, "ttl": "1h"},
-            "images": {"link_ttl": "1h", "link_secret": "a"},
+            "state": {"redis": {"url": "redis://localhost", "prefix": "a"}},
         });
-        let message = "own links are not there yet: links are Evolink's";
-        assert_eq!(told(&given), [format!("images.link_ttl: {message}")]);
+        let message = "Redis is not used yet: the embedded database stands in";
+        assert_eq!(told(&given), [format!("state.redis: {message}")]);
     }
 
     #[test]

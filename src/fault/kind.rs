@@ -13,6 +13,14 @@ pub enum FaultKind {
     ModelNotFound,
     UnknownUrl,
     GenerationNotFound,
+    /// The link is none of this gateway's.
+    PictureNotFound,
+    /// The link is genuine, and its time is over.
+    LinkExpired,
+    /// The link is good, and its picture is not stored any more.
+    PictureGone,
+    /// No byte of the asked range is there.
+    RangeNotSatisfiable,
     MethodNotAllowed,
     UnsupportedMediaType,
     RequestTimeout,
@@ -75,12 +83,16 @@ const fn again(status: u16, error_type: &'static str, code: &'static str, pause_
 }
 
 impl FaultKind {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 35] = [
         Self::InvalidKey,
         Self::ModelNotAllowed,
         Self::ModelNotFound,
         Self::UnknownUrl,
         Self::GenerationNotFound,
+        Self::PictureNotFound,
+        Self::LinkExpired,
+        Self::PictureGone,
+        Self::RangeNotSatisfiable,
         Self::MethodNotAllowed,
         Self::UnsupportedMediaType,
         Self::RequestTimeout,
@@ -116,6 +128,10 @@ impl FaultKind {
             Self::ModelNotFound => never(404, INVALID, "model_not_found"),
             Self::UnknownUrl => never(404, INVALID, "unknown_url"),
             Self::GenerationNotFound => never(404, INVALID, "generation_not_found"),
+            Self::PictureNotFound => never(404, INVALID, "picture_not_found"),
+            Self::LinkExpired => never(410, INVALID, "link_expired"),
+            Self::PictureGone => never(410, INVALID, "picture_gone"),
+            Self::RangeNotSatisfiable => never(416, INVALID, "range_not_satisfiable"),
             Self::MethodNotAllowed => never(405, INVALID, "method_not_allowed"),
             Self::UnsupportedMediaType => never(415, INVALID, "unsupported_media_type"),
             Self::RequestTimeout => never(408, INVALID, "request_timeout"),

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::SetOnce;
+
 use super::House;
 use super::memory::Held;
 use super::model::{Finished, GenerationId};
@@ -32,6 +34,8 @@ pub(super) struct Pictures {
     kept: Mutex<Option<Arc<Delivered>>>,
     /// What is in the picture store, with the index of its image.
     stored: Mutex<Vec<(u8, StoredPicture)>>,
+    /// Set when the first try to store them is over, well or not; later ones are made in the background.
+    tried: SetOnce<()>,
     /// One fetches, the others wait for it.
     fetching: tokio::sync::Mutex<()>,
 }
@@ -39,7 +43,7 @@ pub(super) struct Pictures {
 impl Pictures {
     pub(super) fn of(generation: GenerationId) -> Arc<Self> {
         let (kept, stored, fetching) = (Mutex::default(), Mutex::default(), tokio::sync::Mutex::default());
-        Arc::new(Self { generation, kept, stored, fetching })
+        Arc::new(Self { generation, kept, stored, tried: SetOnce::new(), fetching })
     }
 
     /// The pictures, from memory, from the store or from Evolink's links.
@@ -88,6 +92,17 @@ impl Pictures {
 
     pub(super) fn stored(&self, image: u8) -> Option<StoredPicture> {
         self.stored_all().iter().find(|(other, _)| *other == image).map(|(_, picture)| *picture)
+    }
+
+    /// The first try to store them is over.
+    pub(super) fn note_tried(&self) {
+        // Said again, it is no news.
+        let _ = self.tried.set(());
+    }
+
+    /// Waits until the first try to store them is over.
+    pub(super) async fn tried(&self) {
+        self.tried.wait().await;
     }
 
     fn kept(&self) -> MutexGuard<'_, Option<Arc<Delivered>>> {

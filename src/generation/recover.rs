@@ -182,6 +182,7 @@ pub(super) fn ended(house: &House, past: Past, audience: Audience) -> Ended {
         generation.progress.complete();
     }
     note_stored(&generation, pictures);
+    generation.pictures.note_tried();
     let finished = Arc::new(finished);
     generation.advance(Phase::Finished(Arc::clone(&finished)));
     Ended { generation, finished, age: house.clock.since_ms(ended_ms), names }

@@ -125,6 +125,7 @@ async fn keep(house: &House, generation: &Generation, (finished, delivered): Kep
     if let Some(delivered) = delivered {
         house.gallery.keep(&generation.pictures, &finished, &delivered).await;
     }
+    generation.pictures.note_tried();
 }
 
 /// The images that need not wait for anything: their creates are written down together with the generation, which

@@ -1,6 +1,7 @@
 //! Waiting for a generation, and leaving it.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
@@ -12,6 +13,10 @@ use super::purchase::{JOURNAL_PATIENCE, in_patience, unwritten};
 use super::reuse::Came;
 use super::{House, OnDisconnect};
 use crate::fault::{Fault, FaultKind};
+use crate::media::StoredPicture;
+
+/// Longest wait for pictures to be stored, for an answer that can be given without.
+pub(super) const STORED_PATIENCE: Duration = Duration::from_secs(5);
 
 /// One request's interest in a generation. Dropping it leaves the generation to itself: it goes on (unless
 /// `on_disconnect` says otherwise), and if nobody got the answer, a repetition of the request gets it.
@@ -133,6 +138,15 @@ impl Waiter {
 
     fn is_hit(&self) -> bool {
         matches!(self.came, Came::Hit { .. })
+    }
+
+    /// What the store has of the pictures, in the order of their index. Pictures are put once the end is known: their
+    /// first try is waited for, some seconds at most.
+    pub async fn stored(&self, finished: &Finished) -> Vec<Option<StoredPicture>> {
+        let pictures = &self.generation.pictures;
+        // What is not stored in time is not stored for this answer.
+        let _elapsed = timeout(STORED_PATIENCE, pictures.tried()).await;
+        (0..).zip(&finished.images).map(|(index, _)| pictures.stored(index)).collect()
     }
 
     /// The answer when the longest silent wait is over.

@@ -1,15 +1,12 @@
 //! The key of a gateway that was started without any: minted once, kept in a file only its owner can read.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::SecretKey;
+use super::kept::{Kept, kept_secret};
 
 const FILE_NAME: &str = "first-key";
-/// Bytes of the file that are read; a key has 47.
-const FILE_BYTES_MAX: u64 = 1024;
 
 /// The first key and where it is written.
 #[derive(Debug, Clone)]
@@ -24,46 +21,8 @@ pub struct FirstKey {
 ///
 /// Blocking; meant for the start. A file that is there but holds no key is an error, never overwritten.
 pub fn mint_first_key(state_path: &Path) -> io::Result<FirstKey> {
-    let path = state_path.join(FILE_NAME);
-    match File::open(&path) {
-        Ok(file) => Ok(FirstKey { secret: read(file, &path)?, path, minted: false }),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            DirBuilder::new().recursive(true).mode(0o700).create(state_path)?;
-            let secret = SecretKey::generate();
-            write(&secret, state_path, &path)?;
-            Ok(FirstKey { secret, path, minted: true })
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn read(file: File, path: &Path) -> io::Result<SecretKey> {
-    let mut text = String::new();
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
-    match text.trim() {
-        "" => {
-            let message = format!("{} holds no key; remove it to have a new one made", path.display());
-            Err(io::Error::new(ErrorKind::InvalidData, message))
-        }
-        secret => Ok(SecretKey::new(secret)),
-    }
-}
-
-/// By way of another file and a rename: a crash leaves the whole key or none.
-fn write(secret: &SecretKey, directory: &Path, path: &Path) -> io::Result<()> {
-    let temporary = directory.join(format!(".{FILE_NAME}.{}", uuid::Uuid::new_v4().simple()));
-    let written =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary).and_then(|mut file| {
-            writeln!(file, "{}", secret.expose())?;
-            file.sync_all()?;
-            std::fs::rename(&temporary, path)?;
-            File::open(directory)?.sync_all()
-        });
-    if written.is_err() {
-        // Best effort: the first error is the one to tell.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
+    let Kept { secret, path, minted } = kept_secret(state_path, FILE_NAME, SecretKey::generate)?;
+    Ok(FirstKey { secret, path, minted })
 }
 
 #[cfg(test)]
@@ -114,7 +73,7 @@ mod tests {
         let scratch = Scratch::new();
         std::fs::write(scratch.0.join("first-key"), " \n").unwrap();
         let error = mint_first_key(&scratch.0).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         assert!(error.to_string().contains("first-key holds no key"), "{error}");
         assert_eq!(std::fs::read(scratch.0.join("first-key")).unwrap(), b" \n");
     }

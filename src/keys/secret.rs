@@ -29,6 +29,11 @@ impl SecretKey {
         self.0.expose_secret()
     }
 
+    /// For rooms that keep secrets in the library's own type.
+    pub fn to_secret(&self) -> SecretString {
+        self.0.clone()
+    }
+
     pub fn digest(&self) -> KeyDigest {
         hash_secret(self.expose())
     }

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::picture::{Picture, PictureError};
 use super::scale::{self, Fit};
-use crate::image::{Compression, Form, Format};
+use crate::image::{Compression, Form, Format, Pixels};
 
 /// Bytes a decoder may take for each pixel allowed: 16 bits in four channels.
 const DECODED_BYTES_PER_PIXEL: u64 = 8;
@@ -76,17 +76,27 @@ impl Converter {
 /// Whether a picture must be decoded to have the form. Upstream's own bytes are kept where format and size
 /// fit and no compression below 100 is asked: encoding again would only lose.
 pub fn needs_conversion(picture: &Picture, form: Form) -> bool {
-    let recompressed = form.format != Format::Png && form.compression.is_some_and(|c| c.percent() < 100);
-    picture.format() != form.format || planned(picture, form).target != picture.pixels() || recompressed
+    needs_conversion_from(picture.format(), picture.pixels(), form)
 }
 
-fn planned(picture: &Picture, form: Form) -> Fit {
-    scale::fit(picture.pixels(), form.pixels.unwrap_or(picture.pixels()))
+/// The same of a picture that is not at hand.
+pub(super) fn needs_conversion_from(format: Format, pixels: Pixels, form: Form) -> bool {
+    let recompressed = form.format != Format::Png && form.compression.is_some_and(|c| c.percent() < 100);
+    format != form.format || pixels_in(pixels, form) != pixels || recompressed
+}
+
+/// The size that a picture of so many pixels has in the form.
+pub(super) fn pixels_in(pixels: Pixels, form: Form) -> Pixels {
+    planned(pixels, form).target
+}
+
+fn planned(pixels: Pixels, form: Form) -> Fit {
+    scale::fit(pixels, form.pixels.unwrap_or(pixels))
 }
 
 fn converted(picture: &Picture, form: Form, max_pixels: u64) -> Result<Picture, ConvertError> {
     let image = decode(picture, max_pixels)?;
-    let image = scale::apply(image, planned(picture, form));
+    let image = scale::apply(image, planned(picture.pixels(), form));
     let percent = form.compression.map_or(COMPRESSION_DEFAULT, Compression::percent);
     let file = match form.format {
         Format::Png => encode_png(&image),

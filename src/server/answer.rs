@@ -16,17 +16,20 @@ pub(super) mod head;
 pub(super) use body::AnswerBody;
 use head::Access;
 
+use super::gateway::Gateway;
 use super::waiting_room::Place;
 use crate::fault::{Fault, FaultKind};
 use crate::generation::{Delivered, Finished, Waiter};
 use crate::image::{Delivery, Format, Pixels, Plan};
-use crate::media::{ConvertError, Converter, Picture};
+use crate::media::{ConvertError, Picture, StoredPicture};
 use crate::openai::{Answer, AnswerImage, Content, ImageFault, StreamKind, Usage};
 
 /// A finished generation with its pictures.
 pub(super) struct Made {
     pub(super) finished: Arc<Finished>,
     pub(super) pictures: Arc<Delivered>,
+    /// In the order of their index, as far as the answer wants to know: what own links can lead to.
+    pub(super) stored: Vec<Option<StoredPicture>>,
 }
 
 /// An answer ready to be sent.
@@ -51,12 +54,26 @@ pub(super) enum Writing {
 ///
 /// # Errors
 /// `Internal` when no picture could be converted.
-pub(super) async fn compose(converter: &Converter, plan: &Plan, made: Made) -> Result<Composed, Fault> {
+pub(super) async fn compose(
+    gateway: &Gateway,
+    plan: &Plan,
+    made: Made,
+    link_base: &str,
+) -> Result<Composed, Fault> {
     let began = Instant::now();
-    let images = made.pictures.images.iter().zip(&made.finished.images).map(async |(picture, image)| {
+    let images = made.pictures.images.iter().zip(&made.finished.images);
+    let images = images.zip(0..).map(async |((picture, image), index)| {
         let picture = picture.as_ref().map_err(Clone::clone)?;
+        if plan.delivery == Delivery::Base64 {
+            return encoded(gateway, plan, picture).await;
+        }
+        if let Some(Some(stored)) = made.stored.get::<usize>(index)
+            && let Some(linked) = linked(gateway, plan, stored, link_base)
+        {
+            return Ok(linked);
+        }
         let link = image.as_ref().map(|image| image.link.as_str()).unwrap_or_default();
-        hand_over(converter, plan, picture, link).await
+        linked_upstream(picture, link)
     });
     let mut answer = Answer {
         created: made.finished.created,
@@ -73,7 +90,7 @@ pub(super) async fn compose(converter: &Converter, plan: &Plan, made: Made) -> R
     for (index, image) in (0..).zip(join_all(images).await) {
         match image {
             Ok(Handed { content, pixels, format }) => {
-                // The first picture's, as it is: a link leads to what the model made.
+                // The first picture's, as it is handed over.
                 if answer.size.is_none() {
                     (answer.size, answer.output_format) = (Some(pixels), format);
                 }
@@ -104,27 +121,33 @@ struct Handed {
     format: Format,
 }
 
-async fn hand_over(
-    converter: &Converter,
-    plan: &Plan,
-    picture: &Picture,
-    link: &str,
-) -> Result<Handed, Fault> {
-    if plan.delivery == Delivery::Url {
-        if link.is_empty() {
-            let message =
-                "The picture was made, but upstream gave no link to it. Ask with response_format b64_json.";
-            return Err(Fault::new(FaultKind::ResultUnavailable, message));
-        }
-        let content = Content::Url(link.to_owned());
-        return Ok(Handed { content, pixels: picture.pixels(), format: picture.format() });
-    }
-    let picture = converter.convert(picture, plan.form).await.map_err(|error| unconvertible(&error))?;
+async fn encoded(gateway: &Gateway, plan: &Plan, picture: &Picture) -> Result<Handed, Fault> {
+    let converted = gateway.converter.convert(picture, plan.form).await;
+    let picture = converted.map_err(|error| unconvertible(&error))?;
     let (pixels, format) = (picture.pixels(), picture.format());
     Ok(Handed { content: Content::Base64(picture.into_bytes()), pixels, format })
 }
 
-fn unconvertible(error: &ConvertError) -> Fault {
+/// By an own link, which leads to the picture in the asked form.
+fn linked(gateway: &Gateway, plan: &Plan, stored: &StoredPicture, link_base: &str) -> Option<Handed> {
+    let own = gateway.own_links.as_ref()?;
+    let (linked, url) = own.link(stored, plan.form, link_base, gateway.clock.unix());
+    let (pixels, format) = (linked.pixels(stored.pixels), linked.form.format);
+    Some(Handed { content: Content::Url(url), pixels, format })
+}
+
+/// By Evolink's link, which leads to what the model made, whatever form was asked for.
+fn linked_upstream(picture: &Picture, link: &str) -> Result<Handed, Fault> {
+    if link.is_empty() {
+        let message =
+            "The picture was made, but upstream gave no link to it. Ask with response_format b64_json.";
+        return Err(Fault::new(FaultKind::ResultUnavailable, message));
+    }
+    let content = Content::Url(link.to_owned());
+    Ok(Handed { content, pixels: picture.pixels(), format: picture.format() })
+}
+
+pub(super) fn unconvertible(error: &ConvertError) -> Fault {
     Fault::new(FaultKind::Internal, "The picture was made, but could not be brought into the asked form.")
         .with_cause(error)
 }

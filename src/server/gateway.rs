@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::admin::AdminPolicy;
 use super::layers::{Finished, Observe};
+use super::origin::Origins;
+use super::own_links::OwnLinks;
 use super::read_body::{BodyBudget, BodyLimits};
 use super::read_form::FormLimits;
 use super::waiting_room::WaitingRoom;
@@ -85,6 +87,9 @@ pub struct Parts {
     pub guard: Guard,
     /// Where large uploads lie.
     pub spool: Spool,
+    /// Where pictures are stored.
+    pub own_links: Option<OwnLinks>,
+    pub origins: Origins,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
 }
@@ -102,6 +107,9 @@ pub struct Gateway {
     pub(super) json: BodyLimits,
     pub(super) form: FormLimits,
     pub(super) spool: Spool,
+    /// None where pictures are not stored.
+    pub(super) own_links: Option<OwnLinks>,
+    pub(super) origins: Origins,
     pub(super) buffers: BodyBudget,
     pub(super) deadline: Duration,
     pub(super) keepalive: Option<Keepalive>,
@@ -114,7 +122,8 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn new(mut policy: Policy, parts: Parts, options: ServerOptions) -> Self {
-        let Parts { generations, quota, ledger, mint, converter, guard, spool, metrics, clock } = parts;
+        let Parts { generations, quota, ledger, mint, converter, guard, .. } = parts;
+        let Parts { spool, own_links, origins, metrics, clock, .. } = parts;
         policy.keys.note_in(mint.uses());
         Self {
             policy: ArcSwap::from_pointee(policy),
@@ -132,6 +141,8 @@ impl Gateway {
             json: BodyLimits::new(options.max_json),
             form: FormLimits::new(options.max_upload),
             spool,
+            own_links,
+            origins,
             buffers: BodyBudget::new(options.max_buffered),
             deadline: options.deadline,
             keepalive: options.keepalive,

@@ -19,6 +19,7 @@ mod refusal;
 mod shutdown;
 mod stream;
 
+pub use connection::Ends;
 use connection::{Age, Serving};
 pub use shutdown::Shutdown;
 

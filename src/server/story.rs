@@ -83,7 +83,7 @@ fn plan(visit: &Visit, request: ImageRequest, stream: bool) -> Result<Plan, Faul
     let catalog = &visit.policy.catalog;
     let model = catalog.resolve(request.model.as_deref())?.model().to_owned();
     visit.caller.check_model(&model)?;
-    let mut plan = catalog.plan(request, false)?;
+    let mut plan = catalog.plan(request, visit.gateway.own_links.is_some())?;
     if stream && !plan.delivery_explicit {
         // OpenAI's streams know no links: a default of an alias does not bring them in.
         plan.delivery = Delivery::Base64;
@@ -148,8 +148,11 @@ async fn begin(
     cache: CacheUse,
     limits: CallerLimits,
 ) -> Result<Wait, Fault> {
+    let link_base = visit.link_base(plan.delivery);
     let Visit { gateway, trail, caller, .. } = visit;
-    let cache = if plan.delivery == Delivery::Url { cache.of_links() } else { cache };
+    // Own links are signed anew for every answer.
+    let old_links = plan.delivery == Delivery::Url && gateway.own_links.is_none();
+    let cache = if old_links { cache.of_links() } else { cache };
     let team = &caller.team().name;
     let price = gateway.quota.check(&limits, &plan).inspect_err(|fault| {
         if let Some(limit) = limit_behind(fault) {
@@ -174,7 +177,7 @@ async fn begin(
     let access = begun.as_ref().map_or(Access::First { stored }, |waiter| Access::of(waiter.came(), stored));
     trail.set_cache(access.label());
     let waiter = begun?;
-    Ok(Wait { gateway, trail, plan, waiter, access, place })
+    Ok(Wait { gateway, trail, plan, waiter, access, link_base, place })
 }
 
 #[cfg(test)]

@@ -6,13 +6,17 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, MatchedPath, Path};
 use http::HeaderMap;
 use http::request::Parts;
+use http::uri::Authority;
 use tokio::time::Instant;
 
 use super::gateway::{Gateway, Policy};
 use super::layers::Trail;
+use super::listener::Ends;
+use super::origin::Sent;
 use super::read_body::{essence, read_json_body};
 use super::read_form::{Form, read_form};
 use crate::fault::{Fault, FaultKind};
+use crate::image::Delivery;
 use crate::keys::Caller;
 
 /// Taken from a request's head before its body is read: who has no key is not listened to.
@@ -26,6 +30,8 @@ pub(super) struct Visit {
     /// The model that stands in the path of Azure's routes, percent-decoded.
     pub(super) deployment: Option<String>,
     pub(super) began: Instant,
+    authority: Option<Authority>,
+    ends: Option<Ends>,
 }
 
 impl FromRequestParts<Arc<Gateway>> for Visit {
@@ -39,8 +45,9 @@ impl FromRequestParts<Arc<Gateway>> for Visit {
         let trail = parts.extensions.get::<Trail>().cloned().unwrap_or_default();
         trail.set_team(Arc::clone(&caller.team().name));
         let deployment = deployment(parts).await?;
+        let (authority, ends) = (parts.uri.authority().cloned(), parts.extensions.get().copied());
         let headers = std::mem::take(&mut parts.headers);
-        Ok(Self { gateway, trail, policy, caller, headers, deployment, began })
+        Ok(Self { gateway, trail, policy, caller, headers, deployment, began, authority, ends })
     }
 }
 
@@ -60,6 +67,15 @@ impl Visit {
     pub(super) async fn form(&self, body: Body) -> Result<Form, Fault> {
         let Gateway { form, buffers, spool, .. } = &*self.gateway;
         read_form(&self.headers, body, form, buffers, spool).await
+    }
+
+    /// What own links in an answer begin with; nothing where it has none.
+    pub(super) fn link_base(&self, delivery: Delivery) -> String {
+        if delivery != Delivery::Url || self.gateway.own_links.is_none() {
+            return String::new();
+        }
+        let Self { authority, headers, ends, .. } = self;
+        self.gateway.origins.base(Sent { authority: authority.as_ref(), headers, ends: *ends })
     }
 
     pub(super) fn team(&self) -> &Arc<str> {

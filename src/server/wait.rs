@@ -11,7 +11,7 @@ use super::layers::Trail;
 use super::waiting_room::Place;
 use crate::fault::{Fault, FaultKind};
 use crate::generation::Waiter;
-use crate::image::Plan;
+use crate::image::{Delivery, Plan};
 
 /// Owns all that the wait needs, so that it can go on in an answer's body. Dropping it leaves the generation.
 pub(super) struct Wait {
@@ -20,6 +20,8 @@ pub(super) struct Wait {
     pub(super) plan: Arc<Plan>,
     pub(super) waiter: Waiter,
     pub(super) access: Access,
+    /// What own links in the answer begin with; see [`super::visit::Visit::link_base`].
+    pub(super) link_base: String,
     pub(super) place: Place,
 }
 
@@ -29,9 +31,9 @@ impl Wait {
     /// # Errors
     /// The generation's own; `Deadline`; `Overloaded` when the gateway stops before the end.
     pub(super) async fn ended(&mut self, deadline: Instant) -> Result<Composed, Fault> {
-        let Self { gateway, trail, plan, waiter, .. } = self;
+        let Self { gateway, trail, plan, waiter, link_base, .. } = self;
         let composed = tokio::select! {
-            composed = composed(gateway, trail, plan, waiter, deadline) => Some(composed),
+            composed = composed(gateway, trail, plan, waiter, link_base, deadline) => Some(composed),
             () = gateway.giving_up.cancelled() => None,
         };
         composed.unwrap_or_else(|| {
@@ -46,21 +48,24 @@ async fn composed(
     trail: &Trail,
     plan: &Plan,
     waiter: &mut Waiter,
+    link_base: &str,
     deadline: Instant,
 ) -> Result<Composed, Fault> {
     let waiting = Instant::now();
-    let made = made(waiter, deadline).await;
+    let stored = plan.delivery == Delivery::Url && gateway.own_links.is_some();
+    let made = made(waiter, stored, deadline).await;
     trail.set_waited(waiting.elapsed());
-    let composing = answer::compose(&gateway.converter, plan, made?);
+    let composing = answer::compose(gateway, plan, made?, link_base);
     timeout_at(deadline, composing).await.map_err(|_elapsed| Waiter::at_deadline())?
 }
 
-/// The end of the generation and its pictures.
-async fn made(waiter: &mut Waiter, deadline: Instant) -> Result<Made, Fault> {
+/// The end of the generation and its pictures. `stored`: the answer leads to where they are stored.
+async fn made(waiter: &mut Waiter, stored: bool, deadline: Instant) -> Result<Made, Fault> {
     let finished = waiter.finished(deadline).await?;
     let pictures = timeout_at(deadline, waiter.pictures(&finished)).await;
     let pictures = pictures.map_err(|_elapsed| Waiter::at_deadline())??;
-    Ok(Made { finished, pictures })
+    let stored = if stored { waiter.stored(&finished).await } else { Vec::new() };
+    Ok(Made { finished, pictures, stored })
 }
 
 fn going_down() -> Fault {

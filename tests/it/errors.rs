@@ -41,7 +41,6 @@ async fn the_table_of_errors() {
     let house = Harness::with(impatient()).await;
     let mut page = String::new();
     let get = |path| house.ask(Method::GET, path);
-    let json_type = ("content-type", "application/json");
     for (name, request) in [
         ("no key", house.http.get(house.url("/v1/models"))),
         ("wrong key", house.http.get(house.url("/v1/models")).bearer_auth("wrong")),
@@ -49,6 +48,7 @@ async fn the_table_of_errors() {
         ("unknown model", house.generation(json!({"prompt": "x", "model": "gpt-imagine-9"}))),
         ("unknown model retrieved", get("/v1/models/gpt-imagine-9")),
         ("unknown path", get("/v1/nothing")),
+        ("unknown picture", house.http.get(house.url("/images/fox.png?expires=1"))),
         ("wrong method", get("/v1/images/generations")),
         ("no JSON", house.ask(Method::POST, "/v1/images/generations").body("{}")),
         ("compressed", house.generation(json!({})).header("content-encoding", "gzip")),
@@ -56,7 +56,7 @@ async fn the_table_of_errors() {
             "bad JSON",
             house
                 .ask(Method::POST, "/v1/images/generations")
-                .header(json_type.0, json_type.1)
+                .header("content-type", "application/json")
                 .body("{\"prompt\""),
         ),
         ("no prompt", house.generation(json!({}))),

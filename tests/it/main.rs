@@ -35,6 +35,7 @@ mod models;
 mod observed;
 mod openapi;
 mod outage;
+mod own_links;
 mod pictures;
 mod queue;
 mod quotas;

@@ -8,11 +8,12 @@ use tokio::time::Instant;
 
 use super::super::gallery::tests::Fickle;
 use super::super::journal::Past;
+use super::super::waiter::STORED_PATIENCE;
 use super::super::*;
 use super::fake::{options, own, plan};
 use super::simulated::{simulator, towards};
 use crate::fault::Fault;
-use crate::media::PictureStore;
+use crate::media::{PictureStore, StoredPicture};
 use crate::simulator::Simulator;
 use crate::store::{Engine, EngineJournal};
 
@@ -122,6 +123,47 @@ async fn pictures_nobody_waits_for_are_stored_and_outlive_their_links() {
     bench.restart().await;
     bench.simulator.script("media:404".parse().unwrap());
     assert_eq!(answer(bench.find(&id)).await.len(), 2, "though no link works");
+}
+
+/// What is stored, as an answer with links wants to know it.
+async fn stored(waiter: &mut Waiter) -> Vec<Option<StoredPicture>> {
+    let finished = waiter.finished(deadline()).await.unwrap();
+    waiter.pictures(&finished).await.unwrap();
+    waiter.stored(&finished).await
+}
+
+#[tokio::test]
+async fn an_answer_with_links_waits_until_its_pictures_are_stored() {
+    let mut bench = Bench::start().await;
+    let mut waiter = bench.begin("a fox", 2).await.unwrap();
+    let id = waiter.generation().id().clone();
+    let pictures = stored(&mut waiter).await;
+    assert_eq!((pictures.iter().flatten().count(), bench.files().len()), (2, 2));
+    bench.until_stored(2).await;
+    bench.restart().await;
+    assert_eq!(stored(&mut bench.find(&id)).await, pictures);
+}
+
+#[tokio::test]
+async fn an_answer_with_links_does_not_wait_for_what_cannot_be_stored() {
+    let bench = Bench::start().await;
+    bench.volume.full.store(true, Ordering::Relaxed);
+    let began = Instant::now();
+    let mut waiter = bench.begin("a fox", 1).await.unwrap();
+    assert_eq!(stored(&mut waiter).await, [None]);
+    assert!(began.elapsed() < STORED_PATIENCE, "the first try is over");
+}
+
+#[tokio::test]
+async fn an_answer_with_links_waits_some_seconds_for_a_disk_that_hangs() {
+    let bench = Bench::start().await;
+    bench.volume.hangs.store(true, Ordering::Relaxed);
+    let mut waiter = bench.begin("a fox", 1).await.unwrap();
+    let began = Instant::now();
+    assert_eq!(stored(&mut waiter).await, [None]);
+    let took = began.elapsed();
+    bench.volume.hangs.store(false, Ordering::Relaxed);
+    assert!((STORED_PATIENCE..STORED_PATIENCE * 2).contains(&took), "{took:?}");
 }
 
 #[tokio::test]

@@ -36,6 +36,9 @@ pub(super) fn headers() -> Value {
         "x-ratelimit-limit-images": number("Images a minute, of key or team, whichever has less left."),
         "x-ratelimit-remaining-images": number("How many of them are left."),
         "x-ratelimit-reset-images": text("Until all of them are there again."),
+        "etag": text("Names the picture's very bytes."),
+        "cache-control": text("For how long the link works."),
+        "content-range": text("Which bytes of the picture these are."),
         "location": {
             "description": "Where the generation answers.",
             "schema": {"type": "string", "pattern": "^/v1/images/generations/gen_"},

@@ -18,6 +18,8 @@ pub(super) enum Met {
     Detach,
     Models,
     Model,
+    /// When a link to a stored picture is opened.
+    Link,
     /// Where Evolink calls back.
     Callback,
     /// Where no key is needed.
@@ -44,6 +46,8 @@ const OF_REQUESTS: &[&str] = &[
     "rate_limit_exceeded",
     "insufficient_quota",
 ];
+/// Codes of links to stored pictures.
+const OF_LINKS: &[&str] = &["picture_not_found", "link_expired", "picture_gone", "range_not_satisfiable"];
 /// Answers of the HTTP edge to what is no request at all: status and code.
 const UNREADABLE: &[(u16, &str)] =
     &[(400, "invalid_request"), (414, "uri_too_long"), (431, "headers_too_large")];
@@ -52,10 +56,12 @@ impl Met {
     fn has(self, code: &str) -> bool {
         let of_keys = code == "invalid_api_key";
         let of_generations = code == "generation_not_found";
+        let of_links = OF_LINKS.contains(&code);
         EVERYWHERE.contains(&code)
             || match self {
-                Self::Image => !of_generations && !NOWHERE.contains(&code),
-                Self::Generation => !OF_REQUESTS.contains(&code) && !NOWHERE.contains(&code),
+                Self::Image => !of_generations && !of_links && !NOWHERE.contains(&code),
+                Self::Generation => !OF_REQUESTS.contains(&code) && !of_links && !NOWHERE.contains(&code),
+                Self::Link => of_links,
                 Self::Detach => of_keys || of_generations,
                 Self::Models => of_keys,
                 Self::Model => of_keys || code == "model_not_found",

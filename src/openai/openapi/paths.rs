@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::failures::{self, Met};
 use super::{OF_RATES, headers, parameters, schema, with};
+use crate::image::Format;
 
 /// Headers of answers with pictures.
 const OF_PICTURES: &[&str] = &[
@@ -34,6 +35,7 @@ pub(super) fn all() -> Value {
         "/openai/deployments/{model}/images/generations":
             {"post": generations("createDeployedImage", &deployed())},
         "/openai/deployments/{model}/images/edits": {"post": edits("createDeployedImageEdit", &deployed())},
+        "/images/{file}": {"get": stored_picture(), "parameters": [path_parameter("file", "From an answer's `url`.")]},
         "/callbacks/{token}": {"post": callback(), "parameters": [path_parameter("token", "From a `callback_url`.")]},
         "/healthz": {"get": healthz()},
         "/openapi.json": {"get": this_document()},
@@ -167,6 +169,35 @@ fn read(id: &str, summary: &str, met: Met, body: &str) -> Value {
     let mut responses = failures::responses(met);
     responses.insert("200".to_owned(), answer("application/json", &schema(body)));
     operation(id, summary, &responses)
+}
+
+/// Links are opened as they were given: their parameters are the gateway's own.
+fn stored_picture() -> Value {
+    let query = |name: &str, required: bool, schema: Value| json!({"name": name, "in": "query", "required": required, "schema": schema});
+    let formats = Format::ALL.map(Format::name);
+    let parameters = json!([
+        query("from", false, json!({"enum": formats})),
+        query("compression", false, json!({"type": "integer", "minimum": 0, "maximum": 100})),
+        query("size", false, json!({"type": "string", "examples": ["256x256"]})),
+        query("expires", true, json!({"type": "integer", "description": "Unix time."})),
+        query("signature", true, json!({"type": "string"})),
+    ]);
+    let picture = |description: &str, names: &[&str]| {
+        let names = [&["x-request-id", "etag", "cache-control"], names].concat();
+        let content: Map<_, _> =
+            Format::ALL.map(|format| (format.media_type().to_owned(), json!({}))).into_iter().collect();
+        json!({"description": description, "headers": headers(&names), "content": content})
+    };
+    let known = json!({
+        "description": "As the `If-None-Match` of the request knows it.",
+        "headers": headers(&["x-request-id", "etag", "cache-control"]),
+    });
+    let mut responses = failures::responses(Met::Link);
+    responses.insert("200".to_owned(), picture("The picture.", &[]));
+    responses.insert("206".to_owned(), picture("The part that `Range` asks for.", &["content-range"]));
+    responses.insert("304".to_owned(), known);
+    let operation = operation("getPicture", "A stored picture, for whoever has its link.", &responses);
+    open(with(operation, "parameters", &parameters))
 }
 
 fn callback() -> Value {

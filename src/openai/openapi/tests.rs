@@ -73,10 +73,10 @@ fn every_parameter_is_described_as_it_is_read() {
 #[test]
 fn every_failure_is_described_where_pictures_are_asked_for_or_looked_up() {
     let document = document();
-    let paths = ["/v1/images/generations", "/v1/images/generations/{id}"];
+    let paths = ["/v1/images/generations", "/v1/images/generations/{id}", "/images/{file}"];
     let described: Vec<_> = paths
         .into_iter()
-        .zip(["post", "get"])
+        .zip(["post", "get", "get"])
         .map(|(path, method)| document["paths"][path][method]["responses"].clone())
         .collect();
     for kind in FaultKind::ALL {

@@ -18,6 +18,7 @@ use crate::keys::{Keys, Mint};
 use crate::media::{Converter, FetchOptions, Fetcher, Guard, Spool};
 use crate::openai::StreamKind;
 use crate::quota::Quota;
+use crate::server::Origins;
 use crate::server::gateway::{Gateway, Parts, Policy, ServerOptions};
 use crate::server::layers::RequestId;
 use crate::store::{Engine, EngineJournal, EngineKeys, EngineLedger};
@@ -93,7 +94,20 @@ fn gateway() -> Arc<Gateway> {
     let (converter, guard) = (Converter::new(1, 1), Guard::new(false));
     let spool = Spool::new(std::env::temp_dir());
     let quota = Arc::new(Quota::unlimited());
-    let parts = Parts { generations, quota, ledger, mint, converter, guard, spool, metrics, clock };
+    let (own_links, origins) = (None, Origins::new(None, |_| false));
+    let parts = Parts {
+        generations,
+        quota,
+        ledger,
+        mint,
+        converter,
+        guard,
+        spool,
+        own_links,
+        origins,
+        metrics,
+        clock,
+    };
     let policy = Policy {
         keys: Keys::new(Vec::new(), Vec::new()).unwrap(),
         catalog: Catalog::default(),
@@ -170,7 +184,15 @@ async fn a_panic_behind_the_head_is_told_in_band_and_logged_with_its_request() {
         let waiter = ended(&gateway, &plan).await;
         let ((trail, id), access) = (trail(), Access::First { stored: true });
         let place = gateway.waiting_room.enter(&"design".into()).unwrap();
-        let wait = Wait { gateway: Arc::clone(&gateway), trail: trail.clone(), plan, waiter, access, place };
+        let wait = Wait {
+            gateway: Arc::clone(&gateway),
+            trail: trail.clone(),
+            plan,
+            waiter,
+            access,
+            link_base: String::new(),
+            place,
+        };
         let early = Early::begin(wait, Instant::now() + DAY);
         let body = early.respond(None, writing, DAY).into_body().collect().await.unwrap().to_bytes();
         let body = String::from_utf8(body.to_vec()).unwrap();

@@ -11,7 +11,7 @@ const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::DELETE, Method::HEAD, Method::OPTIONS];
 
 /// The answer's headers that mean something to a client.
-const EXPOSED: [HeaderName; 22] = [
+const EXPOSED: [HeaderName; 25] = [
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("x-gateway-generation-id"),
     HeaderName::from_static("x-gateway-credits"),
@@ -32,6 +32,9 @@ const EXPOSED: [HeaderName; 22] = [
     HeaderName::from_static("server-timing"),
     HeaderName::from_static("openai-processing-ms"),
     HeaderName::from_static("location"),
+    HeaderName::from_static("etag"),
+    HeaderName::from_static("accept-ranges"),
+    HeaderName::from_static("content-range"),
     HeaderName::from_static("preference-applied"),
     HeaderName::from_static("allow"),
 ];

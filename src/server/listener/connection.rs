@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::response::Response;
 use http::header::{CONNECTION, SERVER as SERVER_HEADER};
 use http::{HeaderValue, Request};
@@ -30,6 +29,15 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// hyper takes no smaller one.
 const READ_BUFFER_MIN: usize = 8 * 1024;
+
+/// Both ends of a request's connection, in its extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends {
+    /// The client, or the proxy nearest to this gateway.
+    pub peer: SocketAddr,
+    /// What it has connected to.
+    pub local: Option<SocketAddr>,
+}
 
 /// When a connection was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,13 +76,14 @@ enum End {
 impl Serving {
     pub(super) async fn run(self, stream: TcpStream, age: Age) {
         let Ok(peer) = stream.peer_addr() else { return };
+        let ends = Ends { peer, local: stream.local_addr().ok() };
         if let Err(error) = tune(&stream, &self.limits) {
             tracing::debug!(%error, "could not set the options of a connection");
         }
         let signs = Arc::new(Signs::default());
         let service = {
             let (router, signs) = (self.router, Arc::clone(&signs));
-            service_fn(move |request| answer(router.clone(), Arc::clone(&signs), peer, request))
+            service_fn(move |request| answer(router.clone(), Arc::clone(&signs), ends, request))
         };
         let io = TokioIo::new(GuardedStream::new(stream, self.limits.write_idle));
         let mut connection = builder(&self.limits, age).serve_connection(io, service);
@@ -123,12 +132,12 @@ async fn finish(stream: GuardedStream, end: &End, has_unread: bool, signs: &Sign
 async fn answer(
     mut router: Router,
     signs: Arc<Signs>,
-    peer: SocketAddr,
+    ends: Ends,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
     signs.first_head.store(true, Ordering::Release);
     let mut request = request.map(Body::new);
-    request.extensions_mut().insert(ConnectInfo(peer));
+    request.extensions_mut().insert(ends);
     let mut response = router.call(request).await?;
     let headers = response.headers_mut();
     headers.insert(SERVER_HEADER, HeaderValue::from_static(SERVER));

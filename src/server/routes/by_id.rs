@@ -64,8 +64,9 @@ async fn find(visit: &Visit, id: Id) -> Result<Waiter, Fault> {
 fn wait(visit: Visit, waiter: Waiter) -> Result<Wait, Fault> {
     let place = visit.gateway.waiting_room.enter(visit.team())?;
     let plan = Arc::new(waiter.generation().plan().clone());
+    let link_base = visit.link_base(plan.delivery);
     let Visit { gateway, trail, .. } = visit;
-    Ok(Wait { gateway, trail, plan, waiter, access: Access::ById, place })
+    Ok(Wait { gateway, trail, plan, waiter, access: Access::ById, link_base, place })
 }
 
 async fn answer_by(until: Instant, mut wait: Wait) -> Response {

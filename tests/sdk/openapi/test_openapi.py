@@ -33,7 +33,7 @@ GROUPS = {
     "edits": (JSON, "^/v1/images/edits$", [], "/v1/images/edits", {200: 15, 400: 50}),
     "forms": (FORM, "^/v1/images/(edits|variations)$", OF_FORMS, "/v1/images/", {200: 10, 400: 5}),
     "Azure's paths": (JSON, "^/openai/", [], "/openai/", {200: 1, 400: 1}),
-    "the rest": (JSON, "^/(v1/images/generations/.*|v1/models.*|healthz|openapi.json)$", [], "/v1/models", {200: 1}),
+    "the rest": (JSON, "^/(v1/images/generations/.*|v1/models.*|images/.*|healthz|openapi.json)$", [], "/v1/models", {200: 1}),
 }
 
 
