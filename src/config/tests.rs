@@ -226,7 +226,7 @@ fn the_named_file_wins_over_the_variable() {
 fn warnings_are_for_what_is_given_only() {
     assert_eq!(outcome("", &[]).unwrap().warnings, []);
     let variables = [("EVOLINK_GATEWAY__LOG__PROMPTS", "true")];
-    let told = outcome("cache: {ttl: 1h}", &variables).unwrap().warnings;
+    let told = outcome("tracing: {otlp_endpoint: \"http://a:4317\"}", &variables).unwrap().warnings;
     let paths: Vec<String> = told.iter().map(|warning| warning.path.to_string()).collect();
-    assert_eq!(paths, ["cache.ttl", "log.prompts"]);
+    assert_eq!(paths, ["log.prompts", "tracing.otlp_endpoint"]);
 }
