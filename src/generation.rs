@@ -25,7 +25,6 @@ mod gallery;
 mod health;
 pub mod journal;
 mod keeping;
-mod memory;
 mod model;
 mod one_image;
 mod options;
@@ -133,14 +132,14 @@ impl Generations {
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> (Self, impl Future<Output = ()> + Send) {
-        let Keeping { journal, pictures, keep, quota } = keeping.into();
+        let Keeping { journal, pictures, keep, memory, quota } = keeping.into();
         let tasks = TaskTracker::new();
         let (scribe, writing) = Scribe::new(Arc::clone(&journal));
         let uploads = Uploads::new(Arc::clone(&upstream), scribe.clone(), tasks.clone(), &options);
         let sweeping = recover::sweep(Arc::clone(&journal), options.replay, clock.clone());
         let store = pictures.map(|store| (store, keep));
         let (gallery, keeping) =
-            Gallery::new(Arc::clone(&upstream), fetcher, scribe.clone(), store, clock.clone());
+            Gallery::new(Arc::clone(&upstream), fetcher, scribe.clone(), memory, store, clock.clone());
         let counts = Counts::new(scribe.clone());
         let counting = Arc::clone(&counts).write();
         let house = Self(Arc::new(House {

@@ -9,6 +9,7 @@ mod convert;
 mod fetch;
 mod guard;
 mod input;
+mod memory;
 mod picture;
 mod scale;
 mod sniff;
@@ -22,6 +23,7 @@ pub(crate) use fetch::MediaHost;
 pub use fetch::{FetchBuildError, FetchError, FetchOptions, Fetcher};
 pub use guard::{Guard, Lookup, REFERENCE_LENGTH_MAX, ReferenceError, Refusal};
 pub use input::{IN_MEMORY_BYTES_MAX, InputError, InputFile, InputWriter, Spool, SpoolError};
+pub use memory::{Held, PictureMemory, Reading, Room};
 pub use picture::{Picture, PictureError};
 pub use sniff::{dimensions, has_alpha, is_complete, sniff};
 #[cfg(test)]

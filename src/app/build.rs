@@ -17,7 +17,7 @@ use crate::generation::journal::Journal;
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{self, Generations, Keeping, OnDisconnect};
 use crate::keys::{Mint, MintedKeys};
-use crate::media::{Converter, FetchOptions, Fetcher, Guard, PictureStore, Spool};
+use crate::media::{Converter, FetchOptions, Fetcher, Guard, PictureMemory, PictureStore, Spool};
 use crate::quota::{Ledger, Quota};
 use crate::server::{Gateway, Keepalive, Parts, ServerOptions};
 use crate::store::{Engine, EngineJournal, EngineKeys, EngineLedger, MemoryJournal, OpenError};
@@ -65,10 +65,12 @@ impl App {
         let (mint, minting) = Mint::new(keys, clock.clone());
         background.spawn(minting);
         let durable = settings.state.store != StateStore::Memory;
+        let memory = PictureMemory::new(settings.cache.memory.as_usize());
         let keeping = Keeping {
             journal,
             pictures: pictures(settings, &clock),
             keep: settings.images.keep,
+            memory: memory.clone(),
             quota: Arc::clone(&quota),
         };
         let (generations, bookkeeping) = Generations::new(
@@ -98,6 +100,7 @@ impl App {
             quota,
             ledger,
             mint,
+            memory,
             converter: Converter::new(cores, DECODED_PIXELS_MAX),
             guard,
             spool: Spool::new(settings.state.path.join("spool")),

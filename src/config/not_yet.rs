@@ -36,7 +36,6 @@ const NOT_YET: &[NotYet] = &[
     entry(&["server", "trusted_proxies"], None, "X-Forwarded-* headers are not read yet"),
     entry(&["teams", "*", "cache", "scope"], None, CACHE),
     entry(&["teams", "*", "cache", "ttl"], None, CACHE),
-    entry(&["cache", "memory"], None, CACHE),
     entry(&["cache", "scope"], None, CACHE),
     entry(&["cache", "ttl"], None, CACHE),
     entry_at(&["images", "store"], "s3", S3),

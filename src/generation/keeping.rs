@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::journal::Journal;
-use crate::media::PictureStore;
+use crate::media::{PictureMemory, PictureStore};
 use crate::quota::Quota;
 
 /// `images.keep` where nothing else is said.
 const KEEP_USUAL: Duration = Duration::from_hours(168);
+/// `cache.memory` where nothing else is said.
+const MEMORY_USUAL: usize = 256 * 1024 * 1024;
 
 /// The journal, and the store of pictures where there is one.
 #[derive(Clone)]
@@ -18,6 +20,8 @@ pub struct Keeping {
     pub pictures: Option<PictureStore>,
     /// How long a picture is kept after it was stored last.
     pub keep: Duration,
+    /// Bounds the pictures in memory, those of answers under way and those kept for the next one.
+    pub memory: PictureMemory,
     /// Limits, and what is counted in memory.
     pub quota: Arc<Quota>,
 }
@@ -31,6 +35,7 @@ impl<J: Journal> From<Arc<J>> for Keeping {
 
 impl From<Arc<dyn Journal>> for Keeping {
     fn from(journal: Arc<dyn Journal>) -> Self {
-        Self { journal, pictures: None, keep: KEEP_USUAL, quota: Quota::unlimited().into() }
+        let memory = PictureMemory::new(MEMORY_USUAL);
+        Self { journal, pictures: None, keep: KEEP_USUAL, memory, quota: Quota::unlimited().into() }
     }
 }

@@ -19,8 +19,8 @@ use head::Access;
 use super::waiting_room::Place;
 use crate::fault::{Fault, FaultKind};
 use crate::generation::{Delivered, Finished, Waiter};
-use crate::image::{Delivery, Format, Pixels, Plan};
-use crate::media::{ConvertError, Converter, Picture};
+use crate::image::{Delivery, Plan};
+use crate::media::{ConvertError, Converter, Held, PictureMemory};
 use crate::openai::{Answer, AnswerImage, Content, ImageFault, StreamKind, Usage};
 
 /// A finished generation with its pictures.
@@ -33,6 +33,8 @@ pub(super) struct Made {
 pub(super) struct Composed {
     answer: Answer,
     made: Made,
+    /// Those in the answer, held until it is out.
+    pictures: Vec<Held>,
     encode: Duration,
     /// False when a picture that was paid for is missing: a repetition of the request may fetch it.
     whole: bool,
@@ -51,12 +53,17 @@ pub(super) enum Writing {
 ///
 /// # Errors
 /// `Internal` when no picture could be converted.
-pub(super) async fn compose(converter: &Converter, plan: &Plan, made: Made) -> Result<Composed, Fault> {
+pub(super) async fn compose(
+    memory: &PictureMemory,
+    converter: &Converter,
+    plan: &Plan,
+    made: Made,
+) -> Result<Composed, Fault> {
     let began = Instant::now();
     let images = made.pictures.images.iter().zip(&made.finished.images).map(async |(picture, image)| {
         let picture = picture.as_ref().map_err(Clone::clone)?;
         let link = image.as_ref().map(|image| image.link.as_str()).unwrap_or_default();
-        hand_over(converter, plan, picture, link).await
+        hand_over(memory, converter, plan, picture, link).await
     });
     let mut answer = Answer {
         created: made.finished.created,
@@ -68,16 +75,18 @@ pub(super) async fn compose(converter: &Converter, plan: &Plan, made: Made) -> R
         output_format: plan.form.format,
         usage: Usage::default(),
     };
+    let mut pictures = Vec::with_capacity(made.pictures.images.len());
     let mut first_fault = None;
     let mut whole = true;
     for (index, image) in (0..).zip(join_all(images).await) {
         match image {
-            Ok(Handed { content, pixels, format }) => {
+            Ok(Handed { content, picture }) => {
                 // The first picture's, as it is: a link leads to what the model made.
                 if answer.size.is_none() {
-                    (answer.size, answer.output_format) = (Some(pixels), format);
+                    (answer.size, answer.output_format) = (Some(picture.pixels()), picture.format());
                 }
                 answer.images.push(AnswerImage { content });
+                pictures.push(picture);
             }
             Err(fault) => {
                 let (code, message) = (fault.code().to_owned(), fault.message().to_owned());
@@ -92,7 +101,7 @@ pub(super) async fn compose(converter: &Converter, plan: &Plan, made: Made) -> R
         _ => {
             let count = u64::try_from(answer.images.len()).unwrap_or(u64::MAX);
             answer.usage = Usage::estimated(plan.tokens, count);
-            Ok(Composed { answer, made, encode: began.elapsed(), whole })
+            Ok(Composed { answer, made, pictures, encode: began.elapsed(), whole })
         }
     }
 }
@@ -100,14 +109,15 @@ pub(super) async fn compose(converter: &Converter, plan: &Plan, made: Made) -> R
 /// One picture as the client gets it.
 struct Handed {
     content: Content,
-    pixels: Pixels,
-    format: Format,
+    /// As its bytes are sent.
+    picture: Held,
 }
 
 async fn hand_over(
+    memory: &PictureMemory,
     converter: &Converter,
     plan: &Plan,
-    picture: &Picture,
+    picture: &Held,
     link: &str,
 ) -> Result<Handed, Fault> {
     if plan.delivery == Delivery::Url {
@@ -117,11 +127,11 @@ async fn hand_over(
             return Err(Fault::new(FaultKind::ResultUnavailable, message));
         }
         let content = Content::Url(link.to_owned());
-        return Ok(Handed { content, pixels: picture.pixels(), format: picture.format() });
+        return Ok(Handed { content, picture: picture.clone() });
     }
-    let picture = converter.convert(picture, plan.form).await.map_err(|error| unconvertible(&error))?;
-    let (pixels, format) = (picture.pixels(), picture.format());
-    Ok(Handed { content: Content::Base64(picture.into_bytes()), pixels, format })
+    let formed = memory.formed(picture, plan.form, converter).await;
+    let picture = formed.map_err(|error| unconvertible(&error))?;
+    Ok(Handed { content: Content::Base64(picture.bytes().clone()), picture })
 }
 
 fn unconvertible(error: &ConvertError) -> Fault {
@@ -136,7 +146,7 @@ impl Composed {
             Writing::Json => self.answer.parts(),
             Writing::Event(kind) => self.answer.completed_event(kind),
         };
-        AnswerBody::with_pictures(parts, self.made.pictures, self.whole, waiter, place)
+        AnswerBody::with_pictures(parts, self.pictures, self.whole, waiter, place)
     }
 }
 

@@ -51,7 +51,7 @@ async fn composed(
     let waiting = Instant::now();
     let made = made(waiter, deadline).await;
     trail.set_waited(waiting.elapsed());
-    let composing = answer::compose(&gateway.converter, plan, made?);
+    let composing = answer::compose(&gateway.memory, &gateway.converter, plan, made?);
     timeout_at(deadline, composing).await.map_err(|_elapsed| Waiter::at_deadline())?
 }
 

@@ -15,7 +15,7 @@ use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{Generations, Options, Owner, Reuse, Waiter, Wish};
 use crate::image::{Fingerprint, ImageRequest, Plan};
 use crate::keys::{Keys, Mint};
-use crate::media::{Converter, FetchOptions, Fetcher, Guard, Spool};
+use crate::media::{Converter, FetchOptions, Fetcher, Guard, PictureMemory, Spool};
 use crate::openai::StreamKind;
 use crate::quota::Quota;
 use crate::server::gateway::{Gateway, Parts, Policy, ServerOptions};
@@ -91,9 +91,10 @@ fn gateway() -> Arc<Gateway> {
     let (generations, _bookkeeping) =
         Generations::new(upstream, fetcher, watcher, journal, options, Arc::clone(&metrics), clock.clone());
     let (converter, guard) = (Converter::new(1, 1), Guard::new(false));
+    let memory = PictureMemory::new(0);
     let spool = Spool::new(std::env::temp_dir());
     let quota = Arc::new(Quota::unlimited());
-    let parts = Parts { generations, quota, ledger, mint, converter, guard, spool, metrics, clock };
+    let parts = Parts { generations, quota, ledger, mint, memory, converter, guard, spool, metrics, clock };
     let policy = Policy {
         keys: Keys::new(Vec::new(), Vec::new()).unwrap(),
         catalog: Catalog::default(),
