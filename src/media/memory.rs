@@ -13,13 +13,15 @@ mod hot;
 mod turns;
 
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::hot::Hot;
 use self::turns::{Turn, Turns};
+use super::base64::encode_between;
 use super::convert::{ConvertError, Converter, needs_conversion};
 use super::picture::Picture;
 use crate::image::{ContentHash, Form};
@@ -33,6 +35,11 @@ const GUESS_FIRST: usize = 2 * 1024 * 1024;
 const GUESS_FALL_PART: usize = 8;
 /// Room for pictures under way, however little is to be kept.
 const UNDER_WAY_MIN: usize = 64 * 1024 * 1024;
+/// Pictures of this length at most are kept with the last answer they stood in, ready to be sent by one call. Larger
+/// ones would make the memory hold less than half as many.
+const READY_FOR_MAX: usize = 256 * 1024;
+/// What is set aside for the text around the picture in such an answer.
+const TEXT_BYTES: usize = 4 * 1024;
 /// This part of the budget is never taken by hot pictures, so that a new one seldom has to drive them out.
 const SPARE_PART: usize = 8;
 
@@ -65,6 +72,8 @@ struct Owned {
     picture: Picture,
     /// The stored content that this is, if it may become hot in other forms.
     content: Option<ContentHash>,
+    /// The last answer it stood in, where that is kept.
+    ready: Option<Mutex<Option<Ready>>>,
     _share: Option<OwnedSemaphorePermit>,
 }
 
@@ -76,11 +85,19 @@ impl Deref for Held {
     }
 }
 
+/// An answer: a picture in base64 between two texts.
+#[derive(Debug)]
+struct Ready {
+    before: Bytes,
+    after: Bytes,
+    whole: Bytes,
+}
+
 /// A picture without a share of any budget.
 #[cfg(test)]
 impl From<Picture> for Held {
     fn from(picture: Picture) -> Self {
-        Self(Arc::new(Owned { picture, content: None, _share: None }))
+        Self(Arc::new(Owned { picture, content: None, ready: None, _share: None }))
     }
 }
 
@@ -188,7 +205,7 @@ impl PictureMemory {
         }
         let Some(content) = picture.0.content else {
             let converted = converter.convert(picture, form).await?;
-            return Ok(self.hold_what_is_made(converted));
+            return Ok(self.hold_what_is_made(converted, None));
         };
         let key = HotKey { content, form: Some(form) };
         if let Some(hot) = self.0.hot.get(&key) {
@@ -198,7 +215,8 @@ impl PictureMemory {
         if let Some(hot) = self.0.hot.get(&key) {
             return Ok(hot);
         }
-        let converted = self.hold_what_is_made(converter.convert(picture, form).await?);
+        let converted = converter.convert(picture, form).await?;
+        let converted = self.hold_what_is_made(converted, Some(content));
         self.0.hot.keep(key, &converted);
         Ok(converted)
     }
@@ -209,10 +227,10 @@ impl PictureMemory {
     }
 
     /// It is there already, and its maker holds the original: it takes what room there is.
-    fn hold_what_is_made(&self, picture: Picture) -> Held {
+    fn hold_what_is_made(&self, picture: Picture, content: Option<ContentHash>) -> Held {
         let mut room = Room { memory: self.clone(), permit: None };
-        room.correct([picture.bytes().len()]);
-        room.hold(picture, None)
+        room.cover(units(picture.bytes().len()));
+        room.hold(picture, content)
     }
 
     async fn turn(&self, key: HotKey) -> Turn {
@@ -237,18 +255,23 @@ impl Room {
         if let Some(usual) = lengths.iter().sum::<usize>().checked_div(lengths.len()) {
             self.memory.learn(usual.max(UNIT));
         }
-        self.correct(lengths.iter().copied());
-    }
-
-    fn correct(&mut self, lengths: impl IntoIterator<Item = usize>) {
-        let memory = &self.memory;
-        let need = lengths.into_iter().map(units).sum::<usize>().min(memory.0.units);
-        let have = self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let need = lengths.iter().copied().map(units).sum();
+        let have = self.units();
         if need < have {
             self.permit.as_mut().and_then(|permit| permit.split(have - need));
-            return;
+        } else {
+            self.cover(need);
         }
-        let more = need - have;
+    }
+
+    fn units(&self) -> usize {
+        self.permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
+    }
+
+    /// Grows to so many units, as far as there are some. Whether it has them now.
+    fn cover(&mut self, need: usize) -> bool {
+        let memory = &self.memory;
+        let Some(more) = need.min(memory.0.units).checked_sub(self.units()) else { return true };
         memory.0.hot.give_way(more.saturating_sub(memory.0.free.available_permits()));
         if let Ok(more) = u32::try_from(more.min(memory.0.free.available_permits()))
             && let Ok(more) = Arc::clone(&memory.0.free).try_acquire_many_owned(more)
@@ -258,15 +281,21 @@ impl Room {
                 None => self.permit = Some(more),
             }
         }
+        self.units() >= need
     }
 
     /// Gives the picture its share. `content`: what it is in the store, if it is asked for again.
     pub fn hold(&mut self, picture: Picture, content: Option<ContentHash>) -> Held {
+        let (plain, ready) = (units(picture.bytes().len()), units_ready(&picture));
+        let keeps = content.is_some()
+            && picture.bytes().len() <= READY_FOR_MAX
+            && self.cover(self.units() + ready - plain);
         let share = self.permit.as_mut().and_then(|permit| {
-            let units = units(picture.bytes().len()).min(permit.num_permits());
-            permit.split(units)
+            let units = if keeps { ready } else { plain };
+            permit.split(units.min(permit.num_permits()))
         });
-        Held(Arc::new(Owned { picture, content, _share: share }))
+        let ready = keeps.then(Mutex::default);
+        Held(Arc::new(Owned { picture, content, ready, _share: share }))
     }
 }
 
@@ -276,9 +305,33 @@ impl Held {
         Arc::strong_count(&self.0) == 1
     }
 
-    fn units(&self) -> usize {
-        units(self.bytes().len())
+    /// The picture in base64 between these texts, in one piece; made anew when it stood between others before. None:
+    /// such is not kept of this picture.
+    pub fn between(&self, before: &Bytes, after: &Bytes) -> Option<Bytes> {
+        let mut ready = self.0.ready.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ready) = &*ready
+            && ready.before == before
+            && ready.after == after
+        {
+            return Some(ready.whole.clone());
+        }
+        if before.len() + after.len() > TEXT_BYTES {
+            return None;
+        }
+        let whole = encode_between(before, self.bytes(), after);
+        *ready = Some(Ready { before: before.clone(), after: after.clone(), whole: whole.clone() });
+        Some(whole)
     }
+
+    fn units(&self) -> usize {
+        if self.0.ready.is_some() { units_ready(self) } else { units(self.bytes().len()) }
+    }
+}
+
+/// What a picture takes together with its answer.
+fn units_ready(picture: &Picture) -> usize {
+    let length = picture.bytes().len();
+    units(length) + units(length.div_ceil(3) * 4 + TEXT_BYTES)
 }
 
 fn units(bytes: usize) -> usize {

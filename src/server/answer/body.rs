@@ -39,12 +39,26 @@ impl AnswerBody {
         waiter: Waiter,
         place: Place,
     ) -> Self {
-        let segments = parts.into_iter().map(|part| match part {
-            Part::Text(text) => Segment::Text(text),
-            Part::Base64(bytes) => Segment::Base64(bytes),
-        });
+        let ready = match (parts.as_slice(), pictures.as_slice()) {
+            ([Part::Text(before), Part::Base64(_), Part::Text(after)], [picture]) => {
+                picture.between(before, after)
+            }
+            _ => None,
+        };
+        let segments = match ready {
+            Some(whole) => vec![Segment::Text(whole)],
+            None => parts.into_iter().map(segment).collect(),
+        };
+        let segments = Segments::new(segments);
         let owed = Owed { waiter, whole, _pictures: pictures, _place: place };
-        Self { segments: Segments::new(segments.collect()), owed: Some(owed) }
+        Self { segments, owed: Some(owed) }
+    }
+}
+
+fn segment(part: Part) -> Segment {
+    match part {
+        Part::Text(text) => Segment::Text(text),
+        Part::Base64(bytes) => Segment::Base64(bytes),
     }
 }
 
