@@ -35,9 +35,10 @@ const GUESS_FIRST: usize = 2 * 1024 * 1024;
 const GUESS_FALL_PART: usize = 8;
 /// Room for pictures under way, however little is to be kept.
 const UNDER_WAY_MIN: usize = 64 * 1024 * 1024;
-/// Pictures of this length at most are kept with the last answer they stood in, ready to be sent by one call. Larger
-/// ones would make the memory hold less than half as many.
-const READY_FOR_MAX: usize = 256 * 1024;
+/// Pictures of this length at most are kept with the last answer they stood in, ready to be sent by one call: it takes
+/// 2.3 times the memory, and a third of the CPU time off an answer. Larger ones would hold up others while they are
+/// encoded in one go.
+const READY_FOR_MAX: usize = 8 * 1024 * 1024;
 /// What is set aside for the text around the picture in such an answer.
 const TEXT_BYTES: usize = 4 * 1024;
 /// This part of the budget is never taken by hot pictures, so that a new one seldom has to drive them out.
@@ -54,6 +55,7 @@ struct Memory {
     guess: AtomicUsize,
     hot: Hot,
     turns: Turns,
+    ready_for_max: usize,
 }
 
 /// What a picture in memory is: stored content as it is, or in a form it was brought into.
@@ -115,10 +117,11 @@ pub struct Reading(#[expect(dead_code, reason = "held for its drop")] Vec<Turn>)
 impl PictureMemory {
     /// `bytes` bounds what is in memory, hot and under way; what is under way may have 64 MiB at least.
     pub fn new(bytes: usize) -> Self {
-        Self::with_floor(bytes, UNDER_WAY_MIN)
+        Self::with(bytes, UNDER_WAY_MIN, READY_FOR_MAX)
     }
 
-    fn with_floor(bytes: usize, floor: usize) -> Self {
+    /// With other constants, for tests.
+    fn with(bytes: usize, floor: usize, ready_for_max: usize) -> Self {
         let units = (bytes.max(floor) / UNIT).clamp(1, Semaphore::MAX_PERMITS);
         let hot_units = (bytes - bytes / SPARE_PART) / UNIT;
         Self(Arc::new(Memory {
@@ -127,6 +130,7 @@ impl PictureMemory {
             guess: AtomicUsize::new(GUESS_FIRST),
             hot: Hot::new(hot_units.min(units)),
             turns: Turns::default(),
+            ready_for_max,
         }))
     }
 
@@ -288,7 +292,8 @@ impl Room {
     pub fn hold(&mut self, picture: Picture, content: Option<ContentHash>) -> Held {
         let (plain, ready) = (units(picture.bytes().len()), units_ready(&picture));
         let keeps = content.is_some()
-            && picture.bytes().len() <= READY_FOR_MAX
+            && picture.bytes().len() <= self.memory.0.ready_for_max
+            && self.memory.0.hot.could_keep(ready)
             && self.cover(self.units() + ready - plain);
         let share = self.permit.as_mut().and_then(|permit| {
             let units = if keeps { ready } else { plain };

@@ -41,6 +41,11 @@ impl Hot {
         Self { shelf: Mutex::default(), room }
     }
 
+    /// Whether there is room for so many units when all others have left.
+    pub(super) fn could_keep(&self, units: usize) -> bool {
+        units <= self.room
+    }
+
     pub(super) fn get(&self, key: &HotKey) -> Option<Held> {
         let shelf = &mut *self.shelf();
         let entry = shelf.entries.get_mut(key)?;
@@ -55,7 +60,7 @@ impl Hot {
         let units = held.units();
         let mut gone = Vec::new();
         let mut shelf = self.shelf();
-        if shelf.waiting > 0 || units > self.room || shelf.entries.contains_key(&key) {
+        if shelf.waiting > 0 || !self.could_keep(units) || shelf.entries.contains_key(&key) {
             return;
         }
         while shelf.units > self.room - units {

@@ -59,7 +59,7 @@ async fn read(memory: &PictureMemory, number: u64, length: usize, reads: &Atomic
 
 #[tokio::test]
 async fn the_guess_follows_what_pictures_have_been() {
-    let memory = PictureMemory::with_floor(4 * MIB, 0);
+    let memory = PictureMemory::with(4 * MIB, 0, 0);
     let mut room = memory.room(memory.guess(1)).await;
     assert_eq!(free(&memory), 2048);
     room.settle(&[100 * KIB]);
@@ -76,14 +76,14 @@ async fn the_guess_follows_what_pictures_have_been() {
 
 #[tokio::test]
 async fn one_small_picture_does_not_let_many_large_ones_in() {
-    let memory = PictureMemory::with_floor(64 * MIB, 0);
+    let memory = PictureMemory::with(64 * MIB, 0, 0);
     memory.room(memory.guess(1)).await.settle(&[1]);
     assert!(memory.guess(1) > MIB);
 }
 
 #[tokio::test]
 async fn what_is_left_is_taken_when_pictures_are_larger_than_guessed() {
-    let memory = PictureMemory::with_floor(4 * MIB, 0);
+    let memory = PictureMemory::with(4 * MIB, 0, 0);
     let mut room = memory.room(2 * MIB).await;
     let other = memory.room(1000 * KIB).await;
     room.settle(&[10 * MIB]);
@@ -96,7 +96,7 @@ async fn what_is_left_is_taken_when_pictures_are_larger_than_guessed() {
 
 #[tokio::test]
 async fn a_picture_larger_than_the_whole_memory_gets_in_alone() {
-    let memory = PictureMemory::with_floor(MIB, 0);
+    let memory = PictureMemory::with(MIB, 0, 0);
     let held = held(&memory, 1, 2 * MIB).await;
     assert_eq!(free(&memory), 0);
     memory.keep(&held);
@@ -118,7 +118,7 @@ async fn with_no_memory_for_hot_pictures_answers_are_written_all_the_same() {
 
 #[tokio::test]
 async fn the_picture_asked_for_longest_ago_leaves_first() {
-    let memory = PictureMemory::with_floor(8 * MIB, 0);
+    let memory = PictureMemory::with(8 * MIB, 0, 0);
     for number in 0..7 {
         memory.keep(&held(&memory, number, MIB).await);
     }
@@ -131,7 +131,7 @@ async fn the_picture_asked_for_longest_ago_leaves_first() {
 
 #[tokio::test]
 async fn hot_pictures_that_nobody_reads_give_way_as_far_as_is_needed() {
-    let memory = PictureMemory::with_floor(8 * MIB, 0);
+    let memory = PictureMemory::with(8 * MIB, 0, 0);
     for number in 0..7 {
         memory.keep(&held(&memory, number, MIB).await);
     }
@@ -145,7 +145,7 @@ async fn hot_pictures_that_nobody_reads_give_way_as_far_as_is_needed() {
 
 #[tokio::test]
 async fn an_evicted_picture_that_is_still_read_counts_until_it_is_out() {
-    let memory = PictureMemory::with_floor(8 * MIB, 0);
+    let memory = PictureMemory::with(8 * MIB, 0, 0);
     let read = held(&memory, 1, 4 * MIB).await;
     memory.keep(&read);
     let mut waiting = Box::pin(memory.room(6 * MIB));
@@ -163,7 +163,7 @@ async fn an_evicted_picture_that_is_still_read_counts_until_it_is_out() {
 
 #[tokio::test]
 async fn a_wait_that_is_given_up_holds_nothing_up() {
-    let memory = PictureMemory::with_floor(8 * MIB, 0);
+    let memory = PictureMemory::with(8 * MIB, 0, 0);
     let read = held(&memory, 1, 4 * MIB).await;
     assert!(memory.room(6 * MIB).now_or_never().is_none());
     memory.keep(&read);
@@ -172,7 +172,7 @@ async fn a_wait_that_is_given_up_holds_nothing_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_who_ask_at_once_share_one_copy_read_once() {
-    let memory = PictureMemory::with_floor(16 * MIB, 0);
+    let memory = PictureMemory::with(16 * MIB, 0, 0);
     let reads = AtomicUsize::new(0);
     let all = join_all((0..1000).map(|_| read(&memory, 1, 2 * MIB, &reads))).await;
     let first: &Bytes = all[0].bytes();
@@ -183,7 +183,7 @@ async fn a_thousand_who_ask_at_once_share_one_copy_read_once() {
 
 #[tokio::test(start_paused = true)]
 async fn who_leaves_before_its_turn_leaves_nothing_behind() {
-    let memory = PictureMemory::with_floor(16 * MIB, 0);
+    let memory = PictureMemory::with(16 * MIB, 0, 0);
     let turn = memory.reading(vec![content(1), content(2), content(1)]).await;
     assert!(memory.reading(vec![content(2)]).now_or_never().is_none());
     drop(turn);
@@ -197,7 +197,7 @@ async fn who_leaves_before_its_turn_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_form_is_made_once_and_kept() {
-    let memory = PictureMemory::with_floor(16 * MIB, 0);
+    let memory = PictureMemory::with(16 * MIB, 0, 0);
     let converter = Converter::new(4, 1_000_000);
     let original = samples::picture(Format::Png, 64, 64);
     let mut room = memory.room(original.bytes().len()).await;
@@ -220,7 +220,7 @@ async fn a_form_is_made_once_and_kept() {
 
 #[tokio::test]
 async fn a_form_of_what_was_not_asked_for_again_does_not_stay() {
-    let memory = PictureMemory::with_floor(16 * MIB, 0);
+    let memory = PictureMemory::with(16 * MIB, 0, 0);
     let original = samples::picture(Format::Png, 64, 64);
     let original = memory.room(original.bytes().len()).await.hold(original, None);
     let form = Form { format: Format::Webp, compression: None, pixels: None };
@@ -230,12 +230,43 @@ async fn a_form_of_what_was_not_asked_for_again_does_not_stay() {
     assert_eq!(free(&memory), 16 * 1024, "though it counted while it was there");
 }
 
+#[tokio::test]
+async fn an_answer_asked_for_again_is_ready_in_one_piece_and_counts() {
+    let memory = PictureMemory::with(16 * MIB, 0, MIB);
+    let (before, after) = (Bytes::from_static(b"{\"b64_json\":\""), Bytes::from_static(b"\"}"));
+    let original = held(&memory, 1, 300 * KIB).await;
+    memory.keep(&original);
+    let ready = original.between(&before, &after).unwrap();
+    let encoded = base64_simd::STANDARD.encode_to_string(original.bytes());
+    assert_eq!(ready, format!("{{\"b64_json\":\"{encoded}\"}}"));
+    let again = memory.hot(&content(1)).unwrap().between(&before, &after).unwrap();
+    assert_eq!(again.as_ptr(), ready.as_ptr(), "made once");
+    let other = original.between(&after, &before).unwrap();
+    assert_eq!(other, format!("\"}}{encoded}{{\"b64_json\":\""), "other texts make another answer");
+    let units = 300 + (400 + 4);
+    assert_eq!((memory.0.hot.units(), free(&memory)), (units, 16 * 1024 - units));
+    let large = held(&memory, 2, MIB + 1).await;
+    assert!(large.between(&before, &after).is_none());
+    let fresh = memory.room(MIB).await.hold(picture(3, KIB), None);
+    assert!(fresh.between(&before, &after).is_none(), "nobody has asked for it again");
+}
+
+#[tokio::test]
+async fn without_room_for_its_answer_a_picture_is_held_all_the_same() {
+    let memory = PictureMemory::with(MIB, 0, MIB);
+    let other = memory.room(600 * KIB).await;
+    let held = held(&memory, 1, 400 * KIB).await;
+    assert!(held.between(&Bytes::new(), &Bytes::new()).is_none());
+    assert_eq!(free(&memory), 24);
+    drop(other);
+}
+
 /// Readers with one to three pictures each, some slow, in a memory that has room for few: all are answered, and never
 /// more is in memory than there is room for.
 #[tokio::test(start_paused = true)]
 async fn the_budget_holds_and_nobody_waits_for_ever_in_any_course() {
     for seed in 0..30 {
-        let memory = PictureMemory::with_floor(8 * MIB, 0);
+        let memory = PictureMemory::with(8 * MIB, 0, 0);
         let dice = std::cell::RefCell::new(StdRng::seed_from_u64(seed));
         let alive = std::cell::RefCell::new(Vec::<std::sync::Weak<Owned>>::new());
         let readers = (0..60).map(async |_| {
