@@ -26,7 +26,7 @@ const LOOK_EVERY: usize = 64;
 /// A head that is longer is none.
 const HEAD_MAX: usize = 8 * 1024;
 /// Longest time an answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What is asked, of whom, and what must come.
 #[derive(Debug, Clone)]

@@ -49,12 +49,7 @@ impl App {
         let metrics = Arc::new(Metrics::new());
         let client = Arc::new(Client::new(client_options(settings), Arc::clone(&metrics))?);
         let upstream: Arc<dyn Upstream> = client.clone();
-        let fetcher = Fetcher::new(FetchOptions {
-            allow_private: settings.evolink.allow_private_media,
-            proxy: proxy(settings),
-            ..FetchOptions::default()
-        })?
-        .counted(Arc::clone(&metrics));
+        let fetcher = Fetcher::new(fetch_options(settings))?.counted(Arc::clone(&metrics));
         let (watcher, watching) =
             Watcher::new(Arc::clone(&upstream), watch_options(settings), Arc::clone(&metrics));
         let mut background = JoinSet::new();
@@ -120,6 +115,14 @@ impl App {
             account_every: LOOK_EVERY,
             looks_per_second: settings.evolink.poll.per_second,
         })
+    }
+}
+
+fn fetch_options(settings: &Settings) -> FetchOptions {
+    FetchOptions {
+        allow_private: settings.evolink.allow_private_media,
+        proxy: proxy(settings),
+        ..FetchOptions::default()
     }
 }
 

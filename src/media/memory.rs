@@ -208,8 +208,8 @@ impl PictureMemory {
             return Ok(picture.clone());
         }
         let Some(content) = picture.0.content else {
-            let converted = converter.convert(picture, form).await?;
-            return Ok(self.hold_what_is_made(converted, None));
+            let made = converter.convert(picture, form).await?;
+            return Ok(self.hold_what_is_made(made, None));
         };
         let key = HotKey { content, form: Some(form) };
         if let Some(hot) = self.0.hot.get(&key) {
@@ -219,10 +219,10 @@ impl PictureMemory {
         if let Some(hot) = self.0.hot.get(&key) {
             return Ok(hot);
         }
-        let converted = converter.convert(picture, form).await?;
-        let converted = self.hold_what_is_made(converted, Some(content));
-        self.0.hot.keep(key, &converted);
-        Ok(converted)
+        let made = converter.convert(picture, form).await?;
+        let made = self.hold_what_is_made(made, Some(content));
+        self.0.hot.keep(key, &made);
+        Ok(made)
     }
 
     /// Bytes of the hot pictures.

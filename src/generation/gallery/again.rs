@@ -48,14 +48,13 @@ impl Gallery {
         let contents = sought.iter().filter_map(|sought| sought.stored).map(|stored| stored.content);
         let _turn = self.memory.reading(contents.collect()).await;
         self.look(&mut sought);
-        let room = match self.memory.room_now(self.bytes_missing(&sought)) {
-            Some(room) => room,
-            None => {
-                let_go(&mut sought);
-                let room = self.memory.room(self.bytes_missing(&sought)).await;
-                self.look(&mut sought);
-                room
-            }
+        let room = if let Some(room) = self.memory.room_now(self.bytes_missing(&sought)) {
+            room
+        } else {
+            let_go(&mut sought);
+            let room = self.memory.room(self.bytes_missing(&sought)).await;
+            self.look(&mut sought);
+            room
         };
         self.load(pictures, sought, room, Asked::Again).await
     }
@@ -80,5 +79,7 @@ impl Gallery {
 }
 
 fn let_go(sought: &mut [Sought<'_>]) {
-    sought.iter_mut().for_each(|sought| sought.hot = None);
+    for sought in sought {
+        sought.hot = None;
+    }
 }

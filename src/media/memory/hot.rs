@@ -10,13 +10,13 @@ use super::{Held, HotKey};
 
 #[derive(Debug)]
 pub(super) struct Hot {
-    shelf: Mutex<Shelf>,
+    kept: Mutex<Kept>,
     /// Units at most.
     room: usize,
 }
 
 #[derive(Debug, Default)]
-struct Shelf {
+struct Kept {
     entries: HashMap<HotKey, Entry>,
     /// By when they were asked for last.
     order: BTreeMap<u64, HotKey>,
@@ -38,7 +38,7 @@ pub(super) struct Wanted<'a>(&'a Hot);
 
 impl Hot {
     pub(super) fn new(room: usize) -> Self {
-        Self { shelf: Mutex::default(), room }
+        Self { kept: Mutex::default(), room }
     }
 
     /// Whether there is room for so many units when all others have left.
@@ -47,77 +47,78 @@ impl Hot {
     }
 
     pub(super) fn get(&self, key: &HotKey) -> Option<Held> {
-        let shelf = &mut *self.shelf();
-        let entry = shelf.entries.get_mut(key)?;
-        shelf.order.remove(&entry.asked);
-        shelf.asked += 1;
-        entry.asked = shelf.asked;
-        shelf.order.insert(entry.asked, *key);
+        let kept = &mut *self.kept();
+        let entry = kept.entries.get_mut(key)?;
+        kept.order.remove(&entry.asked);
+        kept.asked += 1;
+        entry.asked = kept.asked;
+        kept.order.insert(entry.asked, *key);
         Some(entry.held.clone())
     }
 
     pub(super) fn keep(&self, key: HotKey, held: &Held) {
         let units = held.units();
         let mut gone = Vec::new();
-        let mut shelf = self.shelf();
-        if shelf.waiting > 0 || !self.could_keep(units) || shelf.entries.contains_key(&key) {
+        let mut kept = self.kept();
+        if kept.waiting > 0 || !self.could_keep(units) || kept.entries.contains_key(&key) {
             return;
         }
-        while shelf.units > self.room - units {
-            let Some(coldest) = shelf.order.first_key_value().map(|(_, key)| *key) else { break };
-            gone.extend(shelf.take(&coldest));
+        while kept.units > self.room - units {
+            let Some(coldest) = kept.order.first_key_value().map(|(_, key)| *key) else { break };
+            gone.extend(kept.take(&coldest));
         }
-        shelf.asked += 1;
-        let asked = shelf.asked;
-        shelf.order.insert(asked, key);
-        shelf.units += units;
-        shelf.entries.insert(key, Entry { held: held.clone(), asked });
-        drop(shelf);
+        kept.asked += 1;
+        let asked = kept.asked;
+        kept.order.insert(asked, key);
+        kept.units += units;
+        kept.entries.insert(key, Entry { held: held.clone(), asked });
+        drop(kept);
     }
 
     /// Frees so many units, as far as pictures that nobody reads have them.
     pub(super) fn give_way(&self, units: usize) {
-        let mut gone = Vec::new();
-        let mut shelf = self.shelf();
-        let mut freed = 0;
-        let coldest_first = shelf.order.values();
-        let idle =
-            coldest_first.filter(|key| shelf.entries.get(key).is_some_and(|entry| entry.held.is_alone()));
-        let mut leaving = Vec::new();
-        for key in idle {
+        let mut kept = self.kept();
+        let (mut freed, mut leaving) = (0, Vec::new());
+        for key in kept.order.values() {
             if freed >= units {
                 break;
             }
-            freed += shelf.entries.get(key).map_or(0, |entry| entry.held.units());
-            leaving.push(*key);
+            if let Some(entry) = kept.entries.get(key)
+                && entry.held.is_alone()
+            {
+                freed += entry.held.units();
+                leaving.push(*key);
+            }
         }
-        gone.extend(leaving.iter().filter_map(|key| shelf.take(key)));
-        drop(shelf);
+        let gone: Vec<Held> = leaving.iter().filter_map(|key| kept.take(key)).collect();
+        // Freeing takes its time, and needs no lock.
+        drop(kept);
+        drop(gone);
     }
 
     /// All leave, also those that are read, whose memory is free when they have been; and none comes before the end of
     /// the wait.
     pub(super) fn all_give_way(&self) -> Wanted<'_> {
-        let mut shelf = self.shelf();
-        shelf.waiting += 1;
-        let gone = std::mem::take(&mut shelf.entries);
-        shelf.order.clear();
-        shelf.units = 0;
-        drop(shelf);
+        let mut kept = self.kept();
+        kept.waiting += 1;
+        let gone = std::mem::take(&mut kept.entries);
+        kept.order.clear();
+        kept.units = 0;
+        drop(kept);
         drop(gone);
         Wanted(self)
     }
 
     pub(super) fn units(&self) -> usize {
-        self.shelf().units
+        self.kept().units
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Shelf {
+impl Kept {
     fn take(&mut self, key: &HotKey) -> Option<Held> {
         let entry = self.entries.remove(key)?;
         self.order.remove(&entry.asked);
@@ -128,6 +129,6 @@ impl Shelf {
 
 impl Drop for Wanted<'_> {
     fn drop(&mut self) {
-        self.0.shelf().waiting -= 1;
+        self.0.kept().waiting -= 1;
     }
 }
