@@ -26,7 +26,6 @@ mod gallery;
 mod health;
 pub mod journal;
 mod keeping;
-mod memory;
 mod model;
 mod one_image;
 mod options;
@@ -137,7 +136,7 @@ impl Generations {
         metrics: Arc<Metrics>,
         clock: Clock,
     ) -> (Self, impl Future<Output = ()> + Send) {
-        let Keeping { journal, pictures, keep, quota, rules } = keeping.into();
+        let Keeping { journal, pictures, keep, memory, quota, rules } = keeping.into();
         let tasks = TaskTracker::new();
         let cache = Arc::new(Cache::new(rules));
         let (scribe, writing) = Scribe::new(Arc::clone(&journal), Arc::clone(&cache));
@@ -145,7 +144,7 @@ impl Generations {
         let sweeping = recover::sweep(Arc::clone(&journal), options.replay, clock.clone());
         let store = pictures.map(|store| (store, keep));
         let (gallery, keeping) =
-            Gallery::new(Arc::clone(&upstream), fetcher, scribe.clone(), store, clock.clone());
+            Gallery::new(Arc::clone(&upstream), fetcher, scribe.clone(), memory, store, clock.clone());
         let counts = Counts::new(scribe.clone());
         let counting = Arc::clone(&counts).write();
         let house = Self(Arc::new(House {

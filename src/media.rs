@@ -10,6 +10,7 @@ mod fetch;
 mod guard;
 mod input;
 mod links;
+mod memory;
 mod picture;
 mod scale;
 mod sniff;
@@ -24,6 +25,7 @@ pub use fetch::{FetchBuildError, FetchError, FetchOptions, Fetcher};
 pub use guard::{Guard, Lookup, REFERENCE_LENGTH_MAX, ReferenceError, Refusal};
 pub use input::{IN_MEMORY_BYTES_MAX, InputError, InputFile, InputWriter, Spool, SpoolError};
 pub use links::{LinkError, LinkedPicture, Links, OpenLink};
+pub use memory::{Held, PictureMemory, Reading, Room};
 pub use picture::{Picture, PictureError};
 pub use sniff::{dimensions, has_alpha, is_complete, sniff};
 #[cfg(test)]

@@ -9,7 +9,9 @@
 mod floor;
 mod load;
 mod machine;
+mod nginx;
 mod process;
+mod raw;
 mod report;
 mod scenario;
 mod setup;
@@ -30,7 +32,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 #[command(name = "gateway", about = "Measures the gateway beside a floor; exit code 1 when a bar is missed")]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line, two of them hidden")]
 struct Arguments {
-    /// Only parts whose name contains this: throughput, admission, journal, waiting, pictures, start, polling
+    /// Only parts whose name contains this: throughput, admission, journal, waiting, pictures, hits, start, polling
     #[arg(long, default_value = "")]
     only: String,
     /// Short rounds, and no polling part (it takes two minutes)
@@ -110,6 +112,9 @@ async fn measure(bench: &Bench, only: &str) -> Result<Report, Error> {
     }
     if wanted("pictures") {
         scenario::pictures::measure(bench, &mut report).await?;
+    }
+    if wanted("hits") {
+        scenario::hits::measure(bench, &mut report).await?;
     }
     if !bench.quick && wanted("polling") {
         scenario::polling::measure(bench, &mut report).await?;

@@ -117,6 +117,11 @@ impl Process {
         Ok(TICK * (time()?? + time()??))
     }
 
+    /// What it has written to stdout and stderr.
+    pub(crate) fn said(&self) -> Result<String, Error> {
+        Ok(read_to_string(&self.output)?)
+    }
+
     pub(crate) fn memory(&self) -> Result<Memory, Error> {
         let status = self.proc("status")?;
         let mib = |name: &str| -> Result<f64, Error> {

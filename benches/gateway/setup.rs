@@ -97,6 +97,18 @@ impl Bench {
         self.start_gateway(Core::Any, upstream, evolink, "embedded", folder).await
     }
 
+    /// One that stores its pictures on the disk of the build, and all else in memory.
+    pub(crate) async fn gateway_with_pictures(
+        &self,
+        upstream: &Upstream,
+        evolink: &str,
+        folder: &Path,
+    ) -> Result<Server, Error> {
+        let config = self.config(upstream, evolink, "memory", &self.directory.join("data"));
+        let images = format!("images: {{store: disk, path: \"{}\"}}", folder.display());
+        self.start_with(Core::Measured, config.replace("images: {store: none}", &images)).await
+    }
+
     /// One whose callers have these limits.
     pub(crate) async fn gateway_with_limits(
         &self,
@@ -135,7 +147,7 @@ impl Bench {
     }
 
     /// No word of `arguments` has a space in it: the directory is the system's own.
-    fn start(&self, core: Core, program: &Path, arguments: &str) -> Result<Process, Error> {
+    pub(crate) fn start(&self, core: Core, program: &Path, arguments: &str) -> Result<Process, Error> {
         let arguments: Vec<String> = arguments.split_whitespace().map(str::to_owned).collect();
         Process::start(if self.pinned { core } else { Core::Any }, program, &arguments, self.file("log"))
     }

@@ -20,7 +20,9 @@ use crate::generation::journal::Journal;
 use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{self, Generations, Keeping, OnDisconnect};
 use crate::keys::{Mint, MintedKeys};
-use crate::media::{BucketOptions, Converter, FetchOptions, Fetcher, Guard, PictureStore, Spool};
+use crate::media::{
+    BucketOptions, Converter, FetchOptions, Fetcher, Guard, PictureMemory, PictureStore, Spool,
+};
 use crate::quota::{Ledger, Quota};
 use crate::server::{Gateway, Keepalive, Parts, ServerOptions};
 use crate::store::{Engine, EngineJournal, EngineKeys, EngineLedger, MemoryJournal, OpenError};
@@ -52,12 +54,7 @@ impl App {
         let metrics = Arc::new(Metrics::new());
         let client = Arc::new(Client::new(client_options(settings), Arc::clone(&metrics))?);
         let upstream: Arc<dyn Upstream> = client.clone();
-        let fetcher = Fetcher::new(FetchOptions {
-            allow_private: settings.evolink.allow_private_media,
-            proxy: proxy(settings),
-            ..FetchOptions::default()
-        })?
-        .counted(Arc::clone(&metrics));
+        let fetcher = Fetcher::new(fetch_options(settings))?.counted(Arc::clone(&metrics));
         let (watcher, watching) =
             Watcher::new(Arc::clone(&upstream), watch_options(settings), Arc::clone(&metrics));
         let mut background = JoinSet::new();
@@ -70,10 +67,12 @@ impl App {
         let durable = settings.state.store != StateStore::Memory;
         let pictures = pictures(settings, &clock, &metrics)?;
         let own_links = pictures.clone().map(|store| own_links(settings, store)).transpose()?;
+        let memory = PictureMemory::new(settings.cache.memory.as_usize());
         let keeping = Keeping {
             journal,
             pictures,
             keep: settings.images.keep,
+            memory: memory.clone(),
             quota: Arc::clone(&quota),
             rules: RuleBook::new(rules(settings)),
         };
@@ -104,6 +103,7 @@ impl App {
             quota,
             ledger,
             mint,
+            memory,
             converter: Converter::new(cores, DECODED_PIXELS_MAX),
             guard,
             spool: Spool::new(settings.state.path.join("spool")),
@@ -125,6 +125,14 @@ impl App {
             account_every: LOOK_EVERY,
             looks_per_second: settings.evolink.poll.per_second,
         })
+    }
+}
+
+fn fetch_options(settings: &Settings) -> FetchOptions {
+    FetchOptions {
+        allow_private: settings.evolink.allow_private_media,
+        proxy: proxy(settings),
+        ..FetchOptions::default()
     }
 }
 

@@ -22,7 +22,6 @@ const fn entry(
 }
 
 const NOT_YET: &[NotYet] = &[
-    entry(&["cache", "memory"], None, "the memory for pictures has a bound of its own for now"),
     entry(&["state", "redis"], None, "Redis is not used yet: the embedded database stands in"),
     entry(&["log", "prompts"], Some("false"), "prompts are never logged yet"),
     entry(&["tracing", "otlp_endpoint"], None, "traces are not sent yet"),

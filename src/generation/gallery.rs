@@ -5,6 +5,7 @@
 //! background (`rescue`), as long as Evolink's link lives. A store that takes nothing (`disk`) keeps nobody from
 //! buying pictures and getting them.
 
+mod again;
 mod alone;
 mod disk;
 mod find;
@@ -20,19 +21,16 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::journal::Note;
-use super::memory::PictureMemory;
 use super::model::Finished;
 use super::pictures::{Delivered, Pictures};
 use super::scribe::Scribe;
 use crate::clock::Clock;
 use crate::evolink::Upstream;
-use crate::media::{Fetcher, Picture, PictureStore, StoreFault};
+use crate::media::{Fetcher, Picture, PictureMemory, PictureStore, StoreFault};
 pub(super) use alone::MadeSoFar;
 use disk::Disk;
 use rescue::Rescue;
 
-/// Bytes of pictures held in memory at once, all answers together; more wait their turn.
-const PICTURE_MEMORY_MAX: usize = 256 * 1024 * 1024;
 /// Evolink's links live so long.
 const LINK_LIFE: Duration = Duration::from_hours(24);
 
@@ -54,6 +52,7 @@ impl Gallery {
         upstream: Arc<dyn Upstream>,
         fetcher: Fetcher,
         scribe: Scribe,
+        memory: PictureMemory,
         store: Option<(PictureStore, Duration)>,
         clock: Clock,
     ) -> (Arc<Self>, impl Future<Output = ()> + Send) {
@@ -62,7 +61,7 @@ impl Gallery {
         let gallery = Arc::new(Self {
             upstream,
             fetcher,
-            memory: PictureMemory::new(PICTURE_MEMORY_MAX),
+            memory,
             scribe,
             disk: store.map(|(store, _)| Disk::new(store)),
             rescues,
@@ -114,7 +113,7 @@ impl Gallery {
                     disk.pass_over();
                     Err(())
                 }
-                Ok(picture) => self.put(pictures, index, picture.clone()).await.map_err(|error| {
+                Ok(held) => self.put(pictures, index, Picture::clone(held)).await.map_err(|error| {
                     tracing::warn!(task_id = %made.task, %error, "a paid picture could not be stored; it is tried again");
                 }),
                 Err(_) => Err(()),

@@ -6,23 +6,30 @@ use std::time::Duration;
 use tokio::sync::SetOnce;
 
 use super::House;
-use super::memory::Held;
 use super::model::{Finished, GenerationId};
 use crate::fault::Fault;
-use crate::media::{Picture, StoredPicture};
+use crate::media::{Held, StoredPicture};
 
 /// Pictures in memory, in the order of their index; a failed image keeps its fault.
 #[derive(Debug)]
 pub struct Delivered {
-    pub images: Vec<Result<Picture, Fault>>,
+    pub images: Vec<Result<Held, Fault>>,
     /// How long fetching took.
     pub took: Duration,
-    _memory: Option<Held>,
+}
+
+/// Who wants the pictures of an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The generation itself, at its end.
+    First,
+    /// A request. What is read from the store for it stays in memory for the next one.
+    Again,
 }
 
 impl Delivered {
-    pub(super) fn new(images: Vec<Result<Picture, Fault>>, took: Duration, memory: Option<Held>) -> Self {
-        Self { images, took, _memory: memory }
+    pub(super) fn new(images: Vec<Result<Held, Fault>>, took: Duration) -> Self {
+        Self { images, took }
     }
 }
 
@@ -47,12 +54,17 @@ impl Pictures {
     }
 
     /// The pictures, from memory, from the store or from Evolink's links.
-    pub(super) async fn fetch(self: &Arc<Self>, house: &House, finished: &Finished) -> Arc<Delivered> {
+    pub(super) async fn fetch(
+        self: &Arc<Self>,
+        house: &House,
+        finished: &Finished,
+        asked: Asked,
+    ) -> Arc<Delivered> {
         let _alone = self.fetching.lock().await;
         if let Some(kept) = self.kept().clone() {
             return kept;
         }
-        let fetched = Arc::new(house.gallery.find_all(self, &finished.images).await);
+        let fetched = Arc::new(house.gallery.find_all(self, &finished.images, asked).await);
         // Failures too: they answer everyone who waits now. A repetition comes after `let_go`, and fetches anew.
         *self.kept() = Some(Arc::clone(&fetched));
         fetched
@@ -74,7 +86,7 @@ impl Pictures {
     }
 
     /// The picture if it is in memory.
-    pub(super) fn at_hand(&self, image: u8) -> Option<Picture> {
+    pub(super) fn at_hand(&self, image: u8) -> Option<Held> {
         let kept = self.kept().clone()?;
         kept.images.get(usize::from(image))?.as_ref().ok().cloned()
     }

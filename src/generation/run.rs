@@ -12,7 +12,7 @@ use super::gallery::MadeSoFar;
 use super::journal::{Intent, JournalError, Note, Shared};
 use super::model::{Finished, Generation, ImageResult, Phase, Timing};
 use super::one_image::{Order, Step, image};
-use super::pictures::Delivered;
+use super::pictures::{Asked, Delivered};
 use super::purchase::{Purchase, unwritten};
 use super::queue::Standing;
 use super::uploads::{Lease, Leases};
@@ -199,7 +199,7 @@ async fn run(house: &House, generation: &Arc<Generation>, standing: &Standing<'_
     if finished.failure().is_none() {
         generation.progress.complete();
         if generation.audience.is_awaited() || house.gallery.stores() {
-            delivered = Some(generation.pictures.fetch(house, &finished).await);
+            delivered = Some(generation.pictures.fetch(house, &finished, Asked::First).await);
         }
     }
     let finished = Arc::new(finished);

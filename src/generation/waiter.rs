@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 use super::audience::{Leaving, Withdrawal};
 use super::journal::Note;
 use super::model::{Finished, Generation, Phase};
-use super::pictures::Delivered;
+use super::pictures::{Asked, Delivered};
 use super::purchase::{JOURNAL_PATIENCE, in_patience, unwritten};
 use super::reuse::Came;
 use super::{House, OnDisconnect};
@@ -110,7 +110,7 @@ impl Waiter {
     /// # Errors
     /// `ResultUnavailable` when none of the made pictures could be fetched; of a result, when any could not.
     pub async fn pictures(&self, finished: &Finished) -> Result<Arc<Delivered>, Fault> {
-        let delivered = self.generation.pictures.fetch(&self.house, finished).await;
+        let delivered = self.generation.pictures.fetch(&self.house, finished, Asked::Again).await;
         let in_part = !self.is_hit() && delivered.images.iter().any(Result::is_ok);
         match delivered
             .images

@@ -98,9 +98,16 @@ impl Body for Segments {
 }
 
 fn encode(raw: &[u8]) -> Bytes {
-    let mut encoded = Vec::new();
-    STANDARD.encode_append(raw, &mut encoded);
-    encoded.into()
+    encode_between(&[], raw, &[])
+}
+
+/// The bytes in base64 between two texts, in one piece.
+pub(super) fn encode_between(before: &[u8], raw: &[u8], after: &[u8]) -> Bytes {
+    let mut text = Vec::with_capacity(before.len() + STANDARD.encoded_length(raw.len()) + after.len());
+    text.extend_from_slice(before);
+    STANDARD.encode_append(raw, &mut text);
+    text.extend_from_slice(after);
+    text.into()
 }
 
 #[cfg(test)]

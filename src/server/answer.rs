@@ -21,7 +21,7 @@ use super::waiting_room::Place;
 use crate::fault::{Fault, FaultKind};
 use crate::generation::{Delivered, Finished, Waiter};
 use crate::image::{Delivery, Format, Pixels, Plan};
-use crate::media::{ConvertError, Picture, StoredPicture};
+use crate::media::{ConvertError, Held, Picture, StoredPicture};
 use crate::openai::{Answer, AnswerImage, Content, ImageFault, StreamKind, Usage};
 
 /// A finished generation with its pictures.
@@ -36,6 +36,8 @@ pub(super) struct Made {
 pub(super) struct Composed {
     answer: Answer,
     made: Made,
+    /// Those in the answer, held until it is out.
+    pictures: Vec<Held>,
     encode: Duration,
     /// False when a picture that was paid for is missing: a repetition of the request may fetch it.
     whole: bool,
@@ -85,16 +87,18 @@ pub(super) async fn compose(
         output_format: plan.form.format,
         usage: Usage::default(),
     };
+    let mut pictures = Vec::with_capacity(made.pictures.images.len());
     let mut first_fault = None;
     let mut whole = true;
     for (index, image) in (0..).zip(join_all(images).await) {
         match image {
-            Ok(Handed { content, pixels, format }) => {
+            Ok(Handed { content, pixels, format, picture }) => {
                 // The first picture's, as it is handed over.
                 if answer.size.is_none() {
                     (answer.size, answer.output_format) = (Some(pixels), format);
                 }
                 answer.images.push(AnswerImage { content });
+                pictures.extend(picture);
             }
             Err(fault) => {
                 let (code, message) = (fault.code().to_owned(), fault.message().to_owned());
@@ -109,7 +113,7 @@ pub(super) async fn compose(
         _ => {
             let count = u64::try_from(answer.images.len()).unwrap_or(u64::MAX);
             answer.usage = Usage::estimated(plan.tokens, count);
-            Ok(Composed { answer, made, encode: began.elapsed(), whole })
+            Ok(Composed { answer, made, pictures, encode: began.elapsed(), whole })
         }
     }
 }
@@ -119,13 +123,15 @@ struct Handed {
     content: Content,
     pixels: Pixels,
     format: Format,
+    /// Where its bytes are sent.
+    picture: Option<Held>,
 }
 
-async fn encoded(gateway: &Gateway, plan: &Plan, picture: &Picture) -> Result<Handed, Fault> {
-    let converted = gateway.converter.convert(picture, plan.form).await;
-    let picture = converted.map_err(|error| unconvertible(&error))?;
-    let (pixels, format) = (picture.pixels(), picture.format());
-    Ok(Handed { content: Content::Base64(picture.into_bytes()), pixels, format })
+async fn encoded(gateway: &Gateway, plan: &Plan, picture: &Held) -> Result<Handed, Fault> {
+    let formed = gateway.memory.formed(picture, plan.form, &gateway.converter).await;
+    let picture = formed.map_err(|error| unconvertible(&error))?;
+    let content = Content::Base64(picture.bytes().clone());
+    Ok(Handed { content, pixels: picture.pixels(), format: picture.format(), picture: Some(picture) })
 }
 
 /// By an own link, which leads to the picture in the asked form.
@@ -133,7 +139,7 @@ fn linked(gateway: &Gateway, plan: &Plan, stored: &StoredPicture, link_base: &st
     let own = gateway.own_links.as_ref()?;
     let (linked, url) = own.link(stored, plan.form, link_base, gateway.clock.unix());
     let (pixels, format) = (linked.pixels(stored.pixels), linked.form.format);
-    Some(Handed { content: Content::Url(url), pixels, format })
+    Some(Handed { content: Content::Url(url), pixels, format, picture: None })
 }
 
 /// By Evolink's link, which leads to what the model made, whatever form was asked for.
@@ -144,7 +150,7 @@ fn linked_upstream(picture: &Picture, link: &str) -> Result<Handed, Fault> {
         return Err(Fault::new(FaultKind::ResultUnavailable, message));
     }
     let content = Content::Url(link.to_owned());
-    Ok(Handed { content, pixels: picture.pixels(), format: picture.format() })
+    Ok(Handed { content, pixels: picture.pixels(), format: picture.format(), picture: None })
 }
 
 pub(super) fn unconvertible(error: &ConvertError) -> Fault {
@@ -159,7 +165,7 @@ impl Composed {
             Writing::Json => self.answer.parts(),
             Writing::Event(kind) => self.answer.completed_event(kind),
         };
-        AnswerBody::with_pictures(parts, self.made.pictures, self.whole, waiter, place)
+        AnswerBody::with_pictures(parts, self.pictures, self.whole, waiter, place)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::fault::Fault;
 use crate::generation::Generations;
 use crate::keys::{Caller, KeyFault, Keys, Mint, MintedKeysError};
-use crate::media::{Converter, Guard, Spool};
+use crate::media::{Converter, Guard, PictureMemory, Spool};
 use crate::quota::{Book, Ledger, Quota};
 use crate::telemetry::Metrics;
 
@@ -83,6 +83,8 @@ pub struct Parts {
     pub quota: Arc<Quota>,
     pub ledger: Arc<dyn Ledger>,
     pub mint: Mint,
+    /// The same as the generations'.
+    pub memory: PictureMemory,
     pub converter: Converter,
     pub guard: Guard,
     /// Where large uploads lie.
@@ -101,6 +103,7 @@ pub struct Gateway {
     pub(super) quota: Arc<Quota>,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) mint: Mint,
+    pub(super) memory: PictureMemory,
     pub(super) converter: Converter,
     pub(super) guard: Guard,
     pub(super) waiting_room: WaitingRoom,
@@ -122,7 +125,7 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn new(mut policy: Policy, parts: Parts, options: ServerOptions) -> Self {
-        let Parts { generations, quota, ledger, mint, converter, guard, .. } = parts;
+        let Parts { generations, quota, ledger, mint, memory, converter, guard, .. } = parts;
         let Parts { spool, own_links, origins, metrics, clock, .. } = parts;
         policy.keys.note_in(mint.uses());
         Self {
@@ -131,6 +134,7 @@ impl Gateway {
             quota,
             ledger,
             mint,
+            memory,
             converter,
             guard,
             waiting_room: WaitingRoom::new(

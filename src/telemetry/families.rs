@@ -86,6 +86,8 @@ macro_rules! families {
 families! {
     /// Requests answered, by route, team, HTTP status and error code (empty when there was none).
     requests_total: IntCounterVec = ["route", "team", "status", "code"];
+    /// Bytes of pictures kept in memory because they were asked for again.
+    cache_bytes: IntGauge;
     /// Seconds from a request's head to the end of its answer, by route and by what the cache did.
     request_duration_seconds: HistogramVec = ["route", "cache"], REQUEST_SECONDS;
     /// Seconds of a request that were not spent waiting for upstream.

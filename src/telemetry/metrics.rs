@@ -164,6 +164,11 @@ impl Metrics {
         self.families.joined_requests_total.inc();
     }
 
+    /// So many bytes of pictures are kept in memory.
+    pub fn cache_bytes(&self, bytes: u64) {
+        self.families.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
     /// A generation of an earlier process was taken up.
     pub fn recovered(&self) {
         self.families.recovered_generations_total.inc();

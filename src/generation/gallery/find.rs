@@ -6,23 +6,42 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
+use super::again::Sought;
 use super::rescue::Rescue;
 use super::{Gallery, LINK_LIFE, indexed};
 use crate::fault::{Fault, FaultKind};
 use crate::generation::model::{ImageResult, MadeImage};
-use crate::generation::pictures::{Delivered, Pictures};
-use crate::media::{FetchError, Picture};
+use crate::generation::pictures::{Asked, Delivered, Pictures};
+use crate::image::ContentHash;
+use crate::media::{FetchError, Held, Picture, Room};
 
 /// Longest wait for the store to give a picture; then it is fetched by its link.
 const READ_MAX: Duration = Duration::from_secs(5);
 
 /// What the store has of a picture.
 enum Stored {
-    Whole(Picture),
+    Whole(Picture, ContentHash),
     /// It is not there any more, or was damaged.
     Lost,
     /// It never was, or cannot be read at the moment.
     Not,
+}
+
+/// A picture, and where it was.
+enum Found {
+    Hot(Held),
+    Read(Picture, ContentHash),
+    Fetched(Picture),
+}
+
+impl Found {
+    /// The length of one that was not in memory.
+    fn came(&self) -> Option<usize> {
+        match self {
+            Self::Hot(_) => None,
+            Self::Read(picture, _) | Self::Fetched(picture) => Some(picture.bytes().len()),
+        }
+    }
 }
 
 impl Gallery {
@@ -31,19 +50,48 @@ impl Gallery {
         &self,
         pictures: &Arc<Pictures>,
         images: &[ImageResult],
+        asked: Asked,
     ) -> Delivered {
-        let made = images.iter().flatten().count();
-        let memory = self.memory.take(made).await;
+        match asked {
+            Asked::First => {
+                let made = images.iter().flatten().count();
+                let room = self.memory.room(self.memory.guess(made)).await;
+                let sought = indexed(images).map(|(index, image)| Sought::unknown(index, image));
+                self.load(pictures, sought.collect(), room, asked).await
+            }
+            Asked::Again => self.find_again(pictures, images).await,
+        }
+    }
+
+    /// Brings those into memory that are not there yet, all side by side.
+    pub(super) async fn load(
+        &self,
+        pictures: &Arc<Pictures>,
+        sought: Vec<Sought<'_>>,
+        mut room: Room,
+        asked: Asked,
+    ) -> Delivered {
         let began = Instant::now();
-        let found = join_all(indexed(images).map(async |(index, image)| match image {
-            Ok(made) => self.find_or_say(pictures, index, made).await,
-            Err(fault) => Err(fault.clone()),
+        let found = join_all(sought.into_iter().map(async |sought| match (sought.hot, sought.image) {
+            (Some(hot), _) => Ok(Found::Hot(hot)),
+            (None, Ok(made)) => self.find_or_say(pictures, sought.index, made).await,
+            (None, Err(fault)) => Err(fault.clone()),
         }));
-        let images: Vec<Result<Picture, Fault>> = found.await;
-        let bytes = images.iter().flatten().map(|picture| picture.bytes().len()).sum();
-        let came = images.iter().flatten().count();
-        let memory = memory.map(|held| self.memory.correct(held, came, bytes));
-        Delivered::new(images, began.elapsed(), memory)
+        let found: Vec<Result<Found, Fault>> = found.await;
+        let lengths: Vec<usize> = found.iter().flatten().filter_map(Found::came).collect();
+        room.settle(&lengths);
+        let held = found.into_iter().map(|found| {
+            found.map(|found| match found {
+                Found::Hot(held) => held,
+                Found::Read(picture, content) if asked == Asked::Again => {
+                    let held = room.hold(picture, Some(content));
+                    self.memory.keep(&held);
+                    held
+                }
+                Found::Read(picture, _) | Found::Fetched(picture) => room.hold(picture, None),
+            })
+        });
+        Delivered::new(held.collect(), began.elapsed())
     }
 
     /// From the store; else by the link of the task's end; else by the link Evolink gives today.
@@ -52,9 +100,9 @@ impl Gallery {
         pictures: &Arc<Pictures>,
         index: u8,
         made: &MadeImage,
-    ) -> Result<Picture, Fault> {
+    ) -> Result<Found, Fault> {
         let lost = match self.read(pictures, index).await {
-            Stored::Whole(picture) => return Ok(picture),
+            Stored::Whole(picture, content) => return Ok(Found::Read(picture, content)),
             Stored::Lost => true,
             Stored::Not => false,
         };
@@ -70,7 +118,7 @@ impl Gallery {
                 if lost {
                     self.rescue(Rescue::new(pictures, index, made, LINK_LIFE));
                 }
-                Ok(picture)
+                Ok(Found::Fetched(picture))
             }
             Err(error) => {
                 tracing::error!(task_id = %made.task, %error, "a paid picture could not be fetched");
@@ -99,7 +147,7 @@ impl Gallery {
     async fn read(&self, pictures: &Pictures, index: u8) -> Stored {
         let (Some(disk), Some(stored)) = (&self.disk, pictures.stored(index)) else { return Stored::Not };
         match timeout(READ_MAX, disk.store().get(&stored.content, stored.format)).await {
-            Ok(Ok(Some(picture))) => Stored::Whole(picture),
+            Ok(Ok(Some(picture))) => Stored::Whole(picture, stored.content),
             Ok(Ok(None)) => {
                 pictures.note_missing(index);
                 Stored::Lost

@@ -14,6 +14,7 @@ use super::disk::Disk;
 use crate::evolink::TaskId;
 use crate::generation::model::MadeImage;
 use crate::generation::pictures::Pictures;
+use crate::media::Picture;
 
 /// Pictures that may wait for another try: what a busy gateway makes while its store takes none for some hours. Further
 /// ones are tried at the next start.
@@ -109,11 +110,14 @@ impl Gallery {
     /// From memory if it is at hand, else fetched.
     async fn store_one(&self, pictures: &Pictures, index: u8, made: &MadeImage) -> Result<(), String> {
         if let Some(picture) = pictures.at_hand(index) {
-            return self.put(pictures, index, picture).await.map_err(|error| error.to_string());
+            return self
+                .put(pictures, index, Picture::clone(&picture))
+                .await
+                .map_err(|error| error.to_string());
         }
-        let memory = self.memory.take(1).await;
+        let mut room = self.memory.room(self.memory.guess(1)).await;
         let picture = self.by_links(made).await.map_err(|error| error.to_string())?;
-        let _memory = memory.map(|held| self.memory.correct(held, 1, picture.bytes().len()));
+        room.settle(&[picture.bytes().len()]);
         self.put(pictures, index, picture).await.map_err(|error| error.to_string())
     }
 }

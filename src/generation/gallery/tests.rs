@@ -16,6 +16,7 @@ use crate::generation::GenerationId;
 use crate::generation::journal::Journal;
 use crate::generation::model::MadeImage;
 use crate::generation::results::Cache;
+use crate::generation::pictures::Asked;
 use crate::generation::tests::fake::Fake;
 use crate::media::{FetchOptions, Volume};
 use crate::money::Credits;
@@ -73,6 +74,10 @@ struct Bench {
     _loops: JoinSet<()>,
 }
 
+fn memory() -> PictureMemory {
+    PictureMemory::new(256 * 1024 * 1024)
+}
+
 /// Behind a link that is refused without asking anybody.
 fn made(number: usize) -> MadeImage {
     let task = TaskId::new(format!("task-unified-1-{number:08}"));
@@ -102,15 +107,16 @@ impl Bench {
         let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
         let upstream: Arc<dyn Upstream> = Arc::new(Fake::default());
         let keep = Duration::from_hours(1);
-        let (gallery, bookkeeping) = Gallery::new(upstream, fetcher, scribe, Some((store, keep)), clock);
+        let (gallery, bookkeeping) =
+            Gallery::new(upstream, fetcher, scribe, memory(), Some((store, keep)), clock);
         let mut loops = JoinSet::new();
         loops.spawn(writing);
         loops.spawn(bookkeeping);
         let pictures = Pictures::of(GenerationId::kept("gen_1".into()));
         let images = (0..count).map(made).map(Ok).collect();
         let finished = Finished { created: 0, images, timing: crate::generation::Timing::default() };
-        let found = (1..).take(count).map(|side| Ok(picture(side))).collect();
-        let delivered = Arc::new(Delivered::new(found, Duration::ZERO, None));
+        let found = (1..).take(count).map(|side| Ok(picture(side).into())).collect();
+        let delivered = Arc::new(Delivered::new(found, Duration::ZERO));
         Self { gallery, volume, metrics, pictures, finished, delivered, _folder: folder, _loops: loops }
     }
 
@@ -148,7 +154,7 @@ async fn the_pictures_of_an_end_are_put_and_found_again() {
     let bench = Bench::new(3);
     bench.keep().await;
     assert_eq!(bench.stored(), [true; 3]);
-    let found = bench.gallery.find_all(&bench.pictures, &bench.finished.images).await;
+    let found = bench.gallery.find_all(&bench.pictures, &bench.finished.images, Asked::First).await;
     assert_eq!(found.images.iter().flatten().count(), 3, "though their links lead nowhere");
     let tries = bench.volume.tries.load(Ordering::Relaxed);
     bench.keep().await;
@@ -191,7 +197,7 @@ async fn a_disk_without_room_for_a_picture_keeps_none_until_it_has_room_for_one(
     noise.write_to(&mut file, ImageFormat::Png).unwrap();
     let large = Picture::read(file.into_inner().into()).unwrap();
     assert!(large.bytes().len() > 1024 * 1024 + 1024, "{}", large.bytes().len());
-    bench.delivered = Arc::new(Delivered::new(vec![Ok(large)], Duration::ZERO, None));
+    bench.delivered = Arc::new(Delivered::new(vec![Ok(large.into())], Duration::ZERO));
     bench.pictures.remember(&bench.delivered);
     bench.volume.file_max.store(1024 * 1024 + 1024, Ordering::Relaxed);
     bench.keep().await;
@@ -237,17 +243,17 @@ async fn a_picture_larger_than_the_store_is_given_up_and_stops_no_other() {
 #[tokio::test(start_paused = true)]
 async fn pictures_that_cannot_be_fetched_do_not_make_the_next_ones_look_small() {
     let bench = Bench::new(2);
-    let usual = bench.gallery.memory.take(1).await.unwrap().num_permits();
-    let found = bench.gallery.find_all(&bench.pictures, &bench.finished.images).await;
+    let usual = bench.gallery.memory.guess(1);
+    let found = bench.gallery.find_all(&bench.pictures, &bench.finished.images, Asked::First).await;
     assert!(found.images.iter().all(Result::is_err));
-    assert_eq!(bench.gallery.memory.take(1).await.unwrap().num_permits(), usual);
+    assert_eq!(bench.gallery.memory.guess(1), usual);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_picture_that_cannot_be_fetched_is_tried_until_its_link_is_dead() {
     let bench = Bench::new(1);
     let lost = Err(Fault::new(FaultKind::ResultUnavailable, "gone"));
-    bench.gallery.keep(&bench.pictures, &bench.finished, &Delivered::new(vec![lost], SECOND, None)).await;
+    bench.gallery.keep(&bench.pictures, &bench.finished, &Delivered::new(vec![lost], SECOND)).await;
     tokio::time::sleep(Duration::from_hours(23)).await;
     assert_eq!(bench.stored(), [false]);
     bench.pictures.remember(&bench.delivered);
@@ -255,7 +261,7 @@ async fn a_picture_that_cannot_be_fetched_is_tried_until_its_link_is_dead() {
 
     let late = Bench::new(1);
     let lost = Err(Fault::new(FaultKind::ResultUnavailable, "gone"));
-    late.gallery.keep(&late.pictures, &late.finished, &Delivered::new(vec![lost], SECOND, None)).await;
+    late.gallery.keep(&late.pictures, &late.finished, &Delivered::new(vec![lost], SECOND)).await;
     tokio::time::sleep(Duration::from_hours(25)).await;
     late.pictures.remember(&late.delivered);
     tokio::time::sleep(Duration::from_hours(2)).await;
@@ -299,7 +305,8 @@ async fn a_folder_without_leave_to_write_takes_nothing() {
     let (scribe, _writing) = Scribe::new(journal, no_cache());
     let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
     let upstream: Arc<dyn Upstream> = Arc::new(Fake::default());
-    let (gallery, _bookkeeping) = Gallery::new(upstream, fetcher, scribe, Some((store, MINUTE)), clock);
+    let (gallery, _bookkeeping) =
+        Gallery::new(upstream, fetcher, scribe, memory(), Some((store, MINUTE)), clock);
     assert!(gallery.works().await.is_err());
 }
 

@@ -2,50 +2,63 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::generation::{Delivered, Waiter};
-use crate::media::{Segment, Segments};
+use crate::generation::Waiter;
+use crate::media::{Held, Segment, Segments};
 use crate::openai::Part;
 use crate::server::waiting_room::Place;
 
 /// Text and pictures, the pictures written as base64 while they are sent. Its length is known.
 pub(in crate::server) struct AnswerBody {
     segments: Segments,
-    held: Option<Held>,
+    owed: Option<Owed>,
 }
 
-struct Held {
+struct Owed {
     waiter: Waiter,
     whole: bool,
-    _pictures: Arc<Delivered>,
+    _pictures: Vec<Held>,
     _place: Place,
 }
 
 impl AnswerBody {
     /// Nothing is waited for any more.
     pub(in crate::server) fn of_text(text: Vec<u8>) -> Self {
-        Self { segments: Segments::new(vec![Segment::Text(text.into())]), held: None }
+        Self { segments: Segments::new(vec![Segment::Text(text.into())]), owed: None }
     }
 
     /// `whole` is false when a repetition of the request may give more than this.
     pub(super) fn with_pictures(
         parts: Vec<Part>,
-        pictures: Arc<Delivered>,
+        pictures: Vec<Held>,
         whole: bool,
         waiter: Waiter,
         place: Place,
     ) -> Self {
-        let segments = parts.into_iter().map(|part| match part {
-            Part::Text(text) => Segment::Text(text),
-            Part::Base64(bytes) => Segment::Base64(bytes),
-        });
-        let held = Held { waiter, whole, _pictures: pictures, _place: place };
-        Self { segments: Segments::new(segments.collect()), held: Some(held) }
+        let ready = match (parts.as_slice(), pictures.as_slice()) {
+            ([Part::Text(before), Part::Base64(_), Part::Text(after)], [picture]) => {
+                picture.between(before, after)
+            }
+            _ => None,
+        };
+        let segments = match ready {
+            Some(whole) => vec![Segment::Text(whole)],
+            None => parts.into_iter().map(segment).collect(),
+        };
+        let segments = Segments::new(segments);
+        let owed = Owed { waiter, whole, _pictures: pictures, _place: place };
+        Self { segments, owed: Some(owed) }
+    }
+}
+
+fn segment(part: Part) -> Segment {
+    match part {
+        Part::Text(text) => Segment::Text(text),
+        Part::Base64(bytes) => Segment::Base64(bytes),
     }
 }
 
@@ -71,11 +84,11 @@ impl Body for AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        if let Some(held) = self.held.take()
-            && held.whole
+        if let Some(owed) = self.owed.take()
+            && owed.whole
             && self.segments.is_end_stream()
         {
-            held.waiter.answered();
+            owed.waiter.answered();
         }
     }
 }

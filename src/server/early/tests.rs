@@ -15,7 +15,7 @@ use crate::generation::watch::{Batching, PollBounds, WatchOptions, Watcher};
 use crate::generation::{Generations, Options, Owner, Reuse, Waiter, Wish};
 use crate::image::{ImageRequest, Plan};
 use crate::keys::{Keys, Mint};
-use crate::media::{Converter, FetchOptions, Fetcher, Guard, Spool};
+use crate::media::{Converter, FetchOptions, Fetcher, Guard, PictureMemory, Spool};
 use crate::openai::StreamKind;
 use crate::quota::Quota;
 use crate::server::Origins;
@@ -92,6 +92,7 @@ fn gateway() -> Arc<Gateway> {
     let (generations, _bookkeeping) =
         Generations::new(upstream, fetcher, watcher, journal, options, Arc::clone(&metrics), clock.clone());
     let (converter, guard) = (Converter::new(1, 1), Guard::new(false));
+    let memory = PictureMemory::new(0);
     let spool = Spool::new(std::env::temp_dir());
     let quota = Arc::new(Quota::unlimited());
     let (own_links, origins) = (None, Origins::new(None, |_| false));
@@ -100,6 +101,7 @@ fn gateway() -> Arc<Gateway> {
         quota,
         ledger,
         mint,
+        memory,
         converter,
         guard,
         spool,

@@ -1,15 +1,19 @@
 //! Field values, cut to a length and kept to one line.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 /// Characters of one field's value that are logged; the rest is replaced by an ellipsis.
 pub const VALUE_CHARS_MAX: usize = 2_000;
 
 /// `text`, cut at the limit.
-pub(super) fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> Cow<'_, str> {
+    if text.len() <= VALUE_CHARS_MAX {
+        return text.into();
+    }
     match text.char_indices().nth(VALUE_CHARS_MAX) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.into(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
     }
 }
 
@@ -40,6 +44,11 @@ struct Sink {
 
 impl Write for Sink {
     fn write_str(&mut self, part: &str) -> fmt::Result {
+        if part.len() <= self.room {
+            self.room -= part.chars().count();
+            self.text.push_str(part);
+            return Ok(());
+        }
         for character in part.chars() {
             self.room = self.room.checked_sub(1).ok_or(fmt::Error)?;
             self.text.push(character);
