@@ -25,7 +25,6 @@ mod readiness;
 mod readings;
 pub mod respond;
 mod routes;
-mod shown_picture;
 mod story;
 mod visit;
 mod wait;

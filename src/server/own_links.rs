@@ -1,26 +1,26 @@
 //! Links to stored pictures: given out with answers, and followed by whoever holds them.
 //!
-//! Signing and checking is `media`'s. Here are the store that links lead to, and a bound on what their readers take.
+//! Signing and checking is `media`'s, and so is the memory that bounds what readers take, however slowly they read.
 
-mod readers;
-
-use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::timeout;
 
+use super::answer::unconvertible;
 use super::gateway::Gateway;
-use super::shown_picture::shown;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::image::{Form, Format};
-use crate::media::{LinkedPicture, Links, Picture, PictureStore, StoredPicture};
-use readers::{Readers, Reading};
+use crate::media::{Held, LinkedPicture, Links, PictureMemory, PictureStore, StoreFault, StoredPicture};
+
+/// Longest wait for room in memory; the reader may come again then.
+const ROOM_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Own links of a gateway that stores pictures.
 #[derive(Debug)]
 pub struct OwnLinks {
-    pub(super) store: PictureStore,
+    store: PictureStore,
     pub(super) links: Links,
-    readers: Readers,
 }
 
 /// A picture on its way to one reader. The readers of one picture share its bytes.
@@ -32,7 +32,7 @@ pub(super) struct OpenPicture {
 
 impl OwnLinks {
     pub fn new(store: PictureStore, links: Links) -> Self {
-        Self { store, links, readers: Readers::default() }
+        Self { store, links }
     }
 
     /// What a link to the stored picture in the asked form shows, and the link.
@@ -48,7 +48,7 @@ impl OwnLinks {
     }
 }
 
-/// The picture that a link leads to. Its bytes count against the readers' memory until the last of them is sent.
+/// The picture that a link leads to, in the link's form.
 ///
 /// # Errors
 /// `PictureGone` when it is not stored any more; `Overloaded` when it cannot be had in time, or the store fails.
@@ -57,16 +57,51 @@ pub(super) async fn open(
     own: &OwnLinks,
     linked: &LinkedPicture,
 ) -> Result<OpenPicture, Fault> {
-    let reading = own.readers.open(*linked, shown(gateway, &own.store, linked)).await?;
-    let format = reading.picture().map_or(linked.form.format, Picture::format);
-    Ok(OpenPicture { format, bytes: Bytes::from_owner(Shared(reading)) })
+    let found = timeout(ROOM_PATIENCE, found(&gateway.memory, &own.store, linked)).await;
+    let found = found.map_err(|_elapsed| full())?.map_err(|error| {
+        let message = "The picture cannot be read at the moment. Open the link again.";
+        Fault::new(FaultKind::Overloaded, message).with_cause(error)
+    })?;
+    let Some(stored) = found else {
+        let message = "The picture is not stored here any more. Ask for it again.";
+        return Err(Fault::new(FaultKind::PictureGone, message));
+    };
+    let formed = gateway.memory.formed(&stored, linked.form, &gateway.converter).await;
+    let picture = formed.map_err(|error| unconvertible(&error))?;
+    Ok(OpenPicture { format: picture.format(), bytes: Bytes::from_owner(Shared(picture)) })
 }
 
-/// Bytes that hold their place among the readers.
-struct Shared(Arc<Reading>);
+/// From memory, else from the store by one reader for all who come meanwhile; it stays in memory for the next one.
+async fn found(
+    memory: &PictureMemory,
+    store: &PictureStore,
+    linked: &LinkedPicture,
+) -> Result<Option<Held>, StoreFault> {
+    let LinkedPicture { content, stored: format, .. } = linked;
+    if let Some(hot) = memory.hot(content) {
+        return Ok(Some(hot));
+    }
+    let _turn = memory.reading(vec![*content]).await;
+    if let Some(hot) = memory.hot(content) {
+        return Ok(Some(hot));
+    }
+    let mut room = memory.room(memory.guess(1)).await;
+    let Some(picture) = store.get(content, *format).await? else { return Ok(None) };
+    room.settle(&[picture.bytes().len()]);
+    let held = room.hold(picture, Some(*content));
+    memory.keep(&held);
+    Ok(Some(held))
+}
+
+fn full() -> Fault {
+    Fault::new(FaultKind::Overloaded, "Too many pictures are being read at the moment. Open the link again.")
+}
+
+/// Bytes that hold their share of the memory until the last of them is sent.
+struct Shared(Held);
 
 impl AsRef<[u8]> for Shared {
     fn as_ref(&self) -> &[u8] {
-        self.0.picture().map_or(&[], |picture| picture.bytes())
+        self.0.bytes()
     }
 }
