@@ -181,11 +181,11 @@ impl PictureStore {
         }
     }
 
-    /// Whether a fault is one of this machine: a folder that cannot be written or fails. Another machine might do
+    /// Whether a fault is one of this machine: a folder that cannot be written, fails or hangs. Another machine might do
     /// better. A full folder still gives what it has, and a bucket is the same for all.
     pub const fn is_own(&self, fault: &StoreFault) -> bool {
-        let broken = matches!(fault, StoreFault::ReadOnly(_) | StoreFault::Failing(_));
-        broken && matches!(self.backend, Backend::Folder(_))
+        let works = matches!(fault, StoreFault::Full(_) | StoreFault::TooLarge(_));
+        matches!(self.backend, Backend::Folder(_)) && !works
     }
 
     /// Removes what crashed processes left half-written, and tells how many files that were; for the start. Files that

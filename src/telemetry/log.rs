@@ -144,6 +144,13 @@ mod tests {
     }
 
     #[test]
+    fn the_client_of_a_bucket_is_quiet_unless_it_is_asked_for() {
+        let quiet = |level| filter(level).unwrap().to_string().contains("object_store=warn");
+        assert!(quiet("info") && quiet("debug"));
+        assert!(!quiet("info,object_store=debug"));
+    }
+
+    #[test]
     fn a_json_line_has_the_message_the_fields_and_those_of_its_spans() {
         let lines = written_as_json("info", || {
             let span = tracing::info_span!("request", id = "req_1", team = tracing::field::Empty);

@@ -228,6 +228,19 @@ async fn a_disk_that_fails_is_this_machines_own_failure_also_when_it_was_full_be
 }
 
 #[tokio::test(start_paused = true)]
+async fn pictures_past_the_bound_go_before_the_next_round_is_due() {
+    let bench = Bench::bounded(3, 160);
+    let store = bench.gallery.disk.as_ref().unwrap().store();
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(store.held(), Some(0), "the first round has ended");
+    bench.keep().await;
+    assert_eq!(bench.stored(), [true; 3]);
+    assert!(store.held().unwrap() > 160, "a put waits for nothing");
+    tokio::time::sleep(SECOND * 10).await;
+    assert!(store.held().unwrap() <= 160, "{:?}", store.held());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_picture_larger_than_the_store_is_given_up_and_stops_no_other() {
     let bench = Bench::bounded(2, 75);
     let lengths: Vec<_> =

@@ -23,6 +23,8 @@ use crate::media::Picture;
 const TRIAL_BYTES: usize = 1024 * 1024;
 /// A file is compared with a picture in pieces of this size.
 const COMPARED_BYTES: usize = 64 * 1024;
+/// Times a file is written whose way to its place is lost to others.
+const WRITE_TRIES: usize = 4;
 /// A use is noted when the last one noted is older: order among pictures of days needs no write for each read.
 const USE_NOTED_EVERY: Duration = Duration::from_mins(5);
 
@@ -92,16 +94,19 @@ impl Files {
     }
 
     fn write(&self, place: Place, bytes: &[u8]) -> io::Result<()> {
-        self.prepare(place.bay())?;
-        match self.write_once(place, bytes) {
-            // The folder was removed under a running gateway, or another process took the new file for a leftover.
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.prepared.lock().unwrap_or_else(PoisonError::into_inner).clear();
-                self.prepare(place.bay())?;
-                self.write_once(place, bytes)
+        for _ in 1..WRITE_TRIES {
+            self.prepare(place.bay())?;
+            match self.write_once(place, bytes) {
+                // The folder was removed under a running gateway, or another process took the new file for a leftover,
+                // before it was locked.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    self.prepared.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                }
+                other => return other,
             }
-            other => other,
         }
+        self.prepare(place.bay())?;
+        self.write_once(place, bytes)
     }
 
     fn write_once(&self, place: Place, bytes: &[u8]) -> io::Result<()> {

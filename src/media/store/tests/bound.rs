@@ -213,6 +213,42 @@ async fn two_processes_that_make_room_at_once_remove_no_more_than_needed() {
     assert_eq!(store.held(), Some(bytes(&[42, 43, 44, 45])));
 }
 
+/// Puts, reads and sweeps of six processes at once, in an order that the seed chooses as far as threads let it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_under_pressure_from_all_sides_stays_whole_and_knows_what_it_holds() {
+    use rand::{RngExt as _, SeedableRng as _};
+    #[expect(clippy::disallowed_methods, reason = "a person repeats a seed that failed")]
+    let replay = std::env::var("STORE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = u64::from(replay.unwrap_or_else(|| rand::rng().random::<u32>()));
+    let (folder, sides) = (folder(), 30_u32..40);
+    let max_bytes = bytes(&sides.clone().collect::<Vec<_>>()) / 2;
+    let mut users = JoinSet::new();
+    for user in 0..6 {
+        let (store, sides) = (bounded(folder.path(), max_bytes), sides.clone());
+        let mut random = rand::rngs::StdRng::seed_from_u64(seed + user);
+        users.spawn(async move {
+            for _ in 0..40 {
+                let picture = picture(random.random_range(sides.clone()));
+                match random.random_range(0..4) {
+                    0 | 1 => {
+                        let put = store.put(picture).await;
+                        assert!(put.is_ok(), "STORE_SEED={seed}: {put:?}");
+                    }
+                    2 => assert!(got(&store, &picture).await.is_none_or(|found| found == picture)),
+                    _ => assert_eq!(round(&store).await.failed, 0),
+                }
+            }
+            store.damaged()
+        });
+    }
+    assert_eq!(users.join_all().await, [0; 6], "STORE_SEED={seed}");
+    let store = bounded(folder.path(), max_bytes);
+    round(&store).await;
+    let lengths = files(folder.path()).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    assert_eq!(store.held(), Some(lengths), "STORE_SEED={seed}: nothing is left aside, and all is counted");
+    assert!(lengths <= max_bytes);
+}
+
 #[tokio::test]
 async fn a_store_that_cannot_remove_says_so_and_still_gives() {
     let folder = folder();
