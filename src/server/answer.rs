@@ -23,6 +23,9 @@ use crate::image::{Delivery, Plan};
 use crate::media::{ConvertError, Converter, Held, PictureMemory};
 use crate::openai::{Answer, AnswerImage, Content, ImageFault, StreamKind, Usage};
 
+/// Headers of most answers, those of the layers included: their table need not grow.
+const HEADERS_USUAL: usize = 24;
+
 /// A finished generation with its pictures.
 pub(super) struct Made {
     pub(super) finished: Arc<Finished>,
@@ -154,6 +157,7 @@ impl Composed {
 pub(super) fn respond(composed: Composed, waiter: Waiter, access: Access, place: Place) -> Response {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
+    headers.reserve(HEADERS_USUAL);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     head::name_generation(headers, waiter.generation());
     head::tell_access(headers, access);
