@@ -9,6 +9,9 @@ use super::error::Error;
 use crate::fault::Fault;
 use crate::image::{Background, Format, Pixels, Quality, TokenEstimate};
 
+/// Room for what stands around the pictures of most answers.
+const JSON_CAPACITY: usize = 512;
+
 /// What is told of a finished generation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
@@ -176,7 +179,9 @@ pub fn late_failure_body(created: i64, fault: &Fault) -> Vec<u8> {
 
 /// Plain structs of strings and numbers always serialize.
 pub(super) fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+    let mut text = Vec::with_capacity(JSON_CAPACITY);
+    let written = serde_json::to_writer(&mut text, value);
+    written.ok().and_then(|()| String::from_utf8(text).ok()).unwrap_or_default()
 }
 
 /// An answer, and how a client reads one; for the tests of every way to write it.

@@ -24,6 +24,9 @@ use crate::image::{Delivery, Format, Pixels, Plan};
 use crate::media::{ConvertError, Held, Picture, StoredPicture};
 use crate::openai::{Answer, AnswerImage, Content, ImageFault, StreamKind, Usage};
 
+/// Headers of most answers, those of the layers included: their table need not grow.
+const HEADERS_USUAL: usize = 24;
+
 /// A finished generation with its pictures.
 pub(super) struct Made {
     pub(super) finished: Arc<Finished>,
@@ -173,6 +176,7 @@ impl Composed {
 pub(super) fn respond(composed: Composed, waiter: Waiter, access: Access, place: Place) -> Response {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
+    headers.reserve(HEADERS_USUAL);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     head::name_to(headers, waiter.generation(), access);
     head::tell_access(headers, access);

@@ -70,7 +70,7 @@ struct Bench {
     pictures: Arc<Pictures>,
     finished: Finished,
     delivered: Arc<Delivered>,
-    _folder: TempDir,
+    folder: TempDir,
     _loops: JoinSet<()>,
 }
 
@@ -117,7 +117,7 @@ impl Bench {
         let finished = Finished { created: 0, images, timing: crate::generation::Timing::default() };
         let found = (1..).take(count).map(|side| Ok(picture(side).into())).collect();
         let delivered = Arc::new(Delivered::new(found, Duration::ZERO));
-        Self { gallery, volume, metrics, pictures, finished, delivered, _folder: folder, _loops: loops }
+        Self { gallery, volume, metrics, pictures, finished, delivered, folder, _loops: loops }
     }
 
     async fn keep(&self) {
@@ -159,6 +159,24 @@ async fn the_pictures_of_an_end_are_put_and_found_again() {
     let tries = bench.volume.tries.load(Ordering::Relaxed);
     bench.keep().await;
     assert_eq!(bench.volume.tries.load(Ordering::Relaxed), tries, "what is stored is not put again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_for_again_is_read_once_and_shared_and_what_is_fresh_does_not_stay() {
+    let bench = Bench::new(2);
+    bench.keep().await;
+    let find = async |asked| bench.gallery.find_all(&bench.pictures, &bench.finished.images, asked).await;
+    drop(find(Asked::First).await);
+    assert_eq!(bench.gallery.memory.hot_bytes(), 0);
+    let all = join_all((0..1000).map(|_| find(Asked::Again))).await;
+    let places = |found: &Delivered| -> Vec<_> {
+        found.images.iter().map(|picture| picture.as_ref().unwrap().bytes().as_ptr()).collect()
+    };
+    let first = places(&all[0]);
+    assert!(all.iter().all(|found| places(found) == first), "one copy");
+    assert!(bench.gallery.memory.hot_bytes() > 0);
+    std::fs::remove_dir_all(bench.folder.path()).unwrap();
+    assert_eq!(places(&find(Asked::Again).await), first, "read from memory");
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,9 @@ use std::fmt::{self, Write};
 /// Characters of one field's value that are logged; the rest is replaced by an ellipsis.
 pub const VALUE_CHARS_MAX: usize = 2_000;
 
+/// Room for most values.
+const CAPACITY: usize = 96;
+
 /// `text`, cut at the limit.
 pub(super) fn cut(text: &str) -> Cow<'_, str> {
     if text.len() <= VALUE_CHARS_MAX {
@@ -19,7 +22,7 @@ pub(super) fn cut(text: &str) -> Cow<'_, str> {
 
 /// What `value` prints, without printing more than the limit.
 pub(super) fn cut_debug(value: &dyn fmt::Debug) -> String {
-    let mut sink = Sink { text: String::new(), room: VALUE_CHARS_MAX };
+    let mut sink = Sink { text: String::with_capacity(CAPACITY), room: VALUE_CHARS_MAX };
     // the sink refuses what is beyond the limit, which ends the printing early
     if write!(sink, "{value:?}").is_err() {
         sink.text.push('…');
