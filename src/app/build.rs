@@ -95,17 +95,14 @@ impl App {
             clock: clock.clone(),
             balance: watch::Sender::new(None),
         };
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let guard =
-            Guard::new(settings.evolink.allow_private_media).behind_proxy(settings.evolink.proxy.is_some());
         let parts = Parts {
             generations: generations.clone(),
             quota,
             ledger,
             mint,
             memory,
-            converter: Converter::new(cores, DECODED_PIXELS_MAX),
-            guard,
+            converter: converter(),
+            guard: guard(settings),
             spool: Spool::new(settings.state.path.join("spool")),
             own_links,
             origins: origins(settings),
@@ -126,6 +123,16 @@ impl App {
             looks_per_second: settings.evolink.poll.per_second,
         })
     }
+}
+
+/// As many conversions at once as there are cores.
+fn converter() -> Converter {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Converter::new(cores, DECODED_PIXELS_MAX)
+}
+
+fn guard(settings: &Settings) -> Guard {
+    Guard::new(settings.evolink.allow_private_media).behind_proxy(settings.evolink.proxy.is_some())
 }
 
 fn fetch_options(settings: &Settings) -> FetchOptions {

@@ -188,7 +188,7 @@ impl Generations {
             which.team.as_deref().is_none_or(|meant| meant == team)
                 && which.model.as_deref().is_none_or(|meant| meant == model)
         };
-        let here = cache.results.purge(&meant);
+        let here = cache.results.purge(meant);
         let behind = in_patience(journal.purge(which.clone())).await?;
         // One may have been taken up from the journal in between.
         cache.results.purge(meant);

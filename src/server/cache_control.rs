@@ -242,9 +242,9 @@ mod tests {
     fn a_variant_is_another_picture() {
         let plan = Catalog::default().plan(ImageRequest::new("a fox"), false).unwrap();
         let of = |lines: &[_]| CacheUse::of(&head(lines), true).unwrap().fingerprint(&plan);
-        let (plain, first) = (of(&[]), of(&[("x-gateway-cache-variant", "1")]));
-        assert_eq!(plain, plan.fingerprint());
-        assert!(first != plain && first == of(&[("x-gateway-cache-variant", " 1 ")]));
+        let (unvaried, first) = (of(&[]), of(&[("x-gateway-cache-variant", "1")]));
+        assert_eq!(unvaried, plan.fingerprint());
+        assert!(first != unvaried && first == of(&[("x-gateway-cache-variant", " 1 ")]));
         assert_ne!(first, of(&[("x-gateway-cache-variant", "2")]));
     }
 

@@ -84,7 +84,7 @@ impl Early {
         let stage = Stage::Waiting(ending);
         let mut live = Live { writing, first, stage, beat, progress, trail, clock };
         if let Some(ended) = ended {
-            live.stage = Stage::Writing(live.body_of(ended));
+            live.stage = Stage::Writing(Box::new(live.body_of(ended)));
         }
         let pieces = unfold(live, |mut live| async move {
             let piece = live.next().await?;
@@ -123,7 +123,7 @@ struct Live {
 
 enum Stage {
     Waiting(BoxFuture<'static, Ended>),
-    Writing(AnswerBody),
+    Writing(Box<AnswerBody>),
 }
 
 impl Live {
@@ -147,7 +147,7 @@ impl Live {
                         }
                         _ = self.beat.tick() => return Some(sign_of_life(self.writing)),
                     };
-                    self.stage = Stage::Writing(self.body_of(ended));
+                    self.stage = Stage::Writing(Box::new(self.body_of(ended)));
                 }
             }
         }

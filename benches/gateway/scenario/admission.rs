@@ -146,7 +146,8 @@ async fn admit(journal: &EngineJournal, plan: &Arc<Plan>, demands: Vec<Demand>) 
         Ok(MadeImage { task: TaskId::new("task-unified-1774857405-abc123de"), link, credits: plan.price });
     let (created, ended_ms, settlement) = (1_800_000_000, 1_800_000_000_000, Box::new(settlement(plan)));
     let ended = Note::Ended { purchase, result: made.clone() };
-    let finished = Note::Finished { generation, created, ended_ms, images: vec![made], settlement };
+    let finished =
+        Note::Finished { generation, created, ended_ms, images: vec![made], settlement, shared: None };
     journal.note([ended, finished].into()).await?;
     Ok(took)
 }

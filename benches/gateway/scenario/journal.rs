@@ -126,7 +126,8 @@ async fn write(journal: EngineJournal, plan: Arc<Plan>, until: Instant) -> Resul
         let (created, ended_ms) = (1_800_000_000, 1_800_000_000_000);
         let ended = Note::Ended { purchase, result: made.clone() };
         let settlement = Box::new(settlement(&plan));
-        let finished = Note::Finished { generation, created, ended_ms, images: vec![made], settlement };
+        let finished =
+            Note::Finished { generation, created, ended_ms, images: vec![made], settlement, shared: None };
         journal.note([ended, finished].into()).await?;
     }
     Ok(times)
@@ -141,7 +142,7 @@ pub(crate) fn admission(plan: &Arc<Plan>) -> (Admission, Intent) {
         br#"{"model":"gpt-image-2","prompt":"a lighthouse at dusk","size":"1024x1024","quality":"low"}"#;
     let begun_ms = 1_800_000_000_000;
     let intent = Intent { purchase, key, body: body.as_slice().into(), begun_ms };
-    let fingerprint = Fingerprint::of(&plan.task, 1);
+    let fingerprint = plan.fingerprint();
     let owner = Owner { team: "bench".into(), key: "main".into(), fingerprint };
     let (plan, created_ms) = (Arc::clone(plan), begun_ms);
     let admission = Admission {
