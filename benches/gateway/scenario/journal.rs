@@ -10,7 +10,7 @@ use evolink_gateway::catalog::Catalog;
 use evolink_gateway::evolink::{TaskId, UpstreamKey};
 use evolink_gateway::generation::journal::{Admission, Intent, Journal as _, Note, PurchaseId};
 use evolink_gateway::generation::{GenerationId, MadeImage, Owner};
-use evolink_gateway::image::{Fingerprint, ImageRequest, Plan};
+use evolink_gateway::image::{ImageRequest, Plan};
 use evolink_gateway::quota::{Settlement, Spent, UsageRow, Used};
 use evolink_gateway::store::{Engine, EngineJournal};
 use tokio::task::JoinSet;
