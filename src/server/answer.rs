@@ -12,11 +12,12 @@ use tokio::time::Instant;
 
 mod body;
 pub(super) mod head;
+pub(super) mod timing;
 
 pub(super) use body::AnswerBody;
-use head::Access;
 
 use super::gateway::Gateway;
+use super::wait::Wait;
 use super::waiting_room::Place;
 use crate::fault::{Fault, FaultKind};
 use crate::generation::{Delivered, Finished, Waiter};
@@ -173,7 +174,8 @@ impl Composed {
 }
 
 /// The whole answer, with all that is known at its end in its head.
-pub(super) fn respond(composed: Composed, waiter: Waiter, access: Access, place: Place) -> Response {
+pub(super) fn respond(composed: Composed, wait: Wait) -> Response {
+    let Wait { waiter, access, before, place, .. } = wait;
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.reserve(HEADERS_USUAL);
@@ -181,7 +183,7 @@ pub(super) fn respond(composed: Composed, waiter: Waiter, access: Access, place:
     head::name_to(headers, waiter.generation(), access);
     head::tell_access(headers, access);
     head::tell_cost(headers, &composed.made.finished, access);
-    head::tell_timing(headers, &composed.made, composed.encode);
+    timing::tell(headers, before, &composed.made, composed.encode, access);
     head::tell_partial(headers, &composed.answer, access);
     let body = composed.into_body(Writing::Json, waiter, place);
     response.map(|_empty| Body::new(body))

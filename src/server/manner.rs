@@ -100,7 +100,7 @@ async fn defer(mut wait: Wait, preference: Preference, heard: Instant) -> Respon
 /// An answer whose head was not sent before its end.
 pub(super) fn whole(result: Result<Composed, Fault>, wait: Wait) -> Response {
     match result {
-        Ok(composed) => answer::respond(composed, wait.waiter, wait.access, wait.place),
+        Ok(composed) => answer::respond(composed, wait),
         Err(fault) => {
             let mut response = fault_response(&fault);
             head::name_to(response.headers_mut(), wait.waiter.generation(), wait.access);

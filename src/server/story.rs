@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
 use super::answer::head::{self, Access};
+use super::answer::timing::Before;
 use super::cache_control::{CacheUse, SEED};
 use super::gateway::Gateway;
 use super::inputs::{Inputs, gather};
@@ -149,11 +150,12 @@ async fn begin(
     limits: CallerLimits,
 ) -> Result<Wait, Fault> {
     let link_base = visit.link_base(plan.delivery);
-    let Visit { gateway, trail, caller, .. } = visit;
+    let Visit { gateway, trail, caller, auth, .. } = visit;
     // Own links are signed anew for every answer.
     let old_links = plan.delivery == Delivery::Url && gateway.own_links.is_none();
     let cache = if old_links { cache.of_links() } else { cache };
     let team = &caller.team().name;
+    let checking = Instant::now();
     let price = gateway.quota.check(&limits, &plan).inspect_err(|fault| {
         if let Some(limit) = limit_behind(fault) {
             gateway.metrics.quota_rejection(team, limit);
@@ -168,6 +170,7 @@ async fn begin(
     let CacheUse { reuse, mut stored, .. } = cache;
     stored &= gateway.generations.keeps_results();
     let wish = Wish { plan: Arc::clone(&plan), owner, inputs, reuse, limits, price };
+    let (limits, looking) = (checking.elapsed(), Instant::now());
     let mut begun = gateway.generations.begin(wish.clone()).await;
     if let Ok(waiter) = &begun
         && waiter.is_lost().await
@@ -177,7 +180,8 @@ async fn begin(
     let access = begun.as_ref().map_or(Access::First { stored }, |waiter| Access::of(waiter.came(), stored));
     trail.set_cache(access.label());
     let waiter = begun?;
-    Ok(Wait { gateway, trail, plan, waiter, access, link_base, place })
+    let before = Before::of(auth, limits, looking.elapsed(), access);
+    Ok(Wait { gateway, trail, plan, waiter, access, before, link_base, place })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A request whose caller is known: what every route behind a key begins with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, MatchedPath, Path};
@@ -30,6 +31,8 @@ pub(super) struct Visit {
     /// The model that stands in the path of Azure's routes, percent-decoded.
     pub(super) deployment: Option<String>,
     pub(super) began: Instant,
+    /// How long it took to find the caller.
+    pub(super) auth: Duration,
     authority: Option<Authority>,
     ends: Option<Ends>,
 }
@@ -43,11 +46,12 @@ impl FromRequestParts<Arc<Gateway>> for Visit {
         let policy = gateway.policy.load_full();
         let caller = gateway.caller(&policy, &parts.headers)?;
         let trail = parts.extensions.get::<Trail>().cloned().unwrap_or_default();
+        let auth = began.elapsed();
         trail.set_team(Arc::clone(&caller.team().name));
         let deployment = deployment(parts).await?;
         let (authority, ends) = (parts.uri.authority().cloned(), parts.extensions.get().copied());
         let headers = std::mem::take(&mut parts.headers);
-        Ok(Self { gateway, trail, policy, caller, headers, deployment, began, authority, ends })
+        Ok(Self { gateway, trail, policy, caller, headers, deployment, began, auth, authority, ends })
     }
 }
 

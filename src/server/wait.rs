@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::head::Access;
+use super::answer::timing::Before;
 use super::answer::{self, Composed, Made};
 use super::gateway::Gateway;
 use super::layers::Trail;
@@ -20,6 +21,7 @@ pub(super) struct Wait {
     pub(super) plan: Arc<Plan>,
     pub(super) waiter: Waiter,
     pub(super) access: Access,
+    pub(super) before: Before,
     /// What own links in the answer begin with; see [`super::visit::Visit::link_base`].
     pub(super) link_base: String,
     pub(super) place: Place,

@@ -44,7 +44,7 @@ async fn a_picture_comes_with_what_is_known_of_it() {
     assert!(answer.header("x-gateway-generation-id").unwrap().starts_with("gen_"));
     assert_eq!(answer.header("cache-status"), Some("evolink-gateway; fwd=miss; stored"));
     let timing = answer.header("server-timing").unwrap();
-    for step in ["queue", "create", "wait", "fetch", "encode"] {
+    for step in ["auth", "quota", "cache", "queue", "create", "wait", "fetch", "encode"] {
         let part = timing.split(", ").find_map(|part| part.strip_prefix(step)?.strip_prefix(";dur="));
         assert!(part.is_some_and(|ms| ms.parse::<f64>().is_ok()), "{step}: {timing}");
     }

@@ -58,6 +58,8 @@ async fn a_finished_picture_answers_the_same_request_again() {
     // Nothing is stored here: as long as Evolink's link, with a margin.
     assert!(left > 82_700 && left <= 82_800, "{left}");
     assert_eq!(generation_of(&first), generation_of(&second));
+    let timing = second.header("server-timing").unwrap();
+    assert!(timing.contains("create;dur=0.0, wait;dur=0.0"), "nothing was waited for: {timing}");
     let metrics = house.metrics().await;
     let requests = |label| metrics.sum("request_duration_seconds_count", &[label]);
     assert_eq!((requests("cache=\"hit\""), requests("cache=\"miss\"")), (1.0, 1.0));

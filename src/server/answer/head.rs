@@ -1,12 +1,10 @@
 //! The headers of answers to image requests.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::header::AGE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::Made;
 use crate::evolink::TaskId;
 use crate::generation::{Came, Finished, Generation};
 use crate::image::Plan;
@@ -24,7 +22,6 @@ const RATE_OF_REQUESTS: [&str; 3] =
     ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"];
 const RATE_OF_IMAGES: [&str; 3] =
     ["x-ratelimit-limit-images", "x-ratelimit-remaining-images", "x-ratelimit-reset-images"];
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const GATEWAY_PARTIAL: HeaderName = HeaderName::from_static("x-gateway-partial");
 
@@ -117,25 +114,6 @@ pub(super) fn tell_cost(headers: &mut HeaderMap, finished: &Finished, access: Ac
         Access::Joined | Access::Hit { .. } => Credits::ZERO,
     };
     put(headers, GATEWAY_CREDITS, &credits.to_string());
-}
-
-pub(super) fn tell_timing(headers: &mut HeaderMap, made: &Made, encode: Duration) {
-    let timing = made.finished.timing;
-    let steps = [
-        ("queue", timing.queue),
-        ("create", timing.create),
-        ("wait", timing.wait),
-        ("fetch", made.pictures.took),
-        ("encode", encode),
-    ];
-    let mut told = String::with_capacity(96);
-    for (name, took) in steps {
-        let separator = if told.is_empty() { "" } else { ", " };
-        // To a tenth of a millisecond.
-        let tenths = took.as_micros().saturating_add(50) / 100;
-        let _ = write!(told, "{separator}{name};dur={}.{}", tenths / 10, tenths % 10);
-    }
-    put(headers, SERVER_TIMING, &told);
 }
 
 /// An answer of which a part is missing is not kept for others.

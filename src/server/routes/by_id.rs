@@ -15,6 +15,7 @@ use crate::generation::{Generation, State, Waiter};
 use crate::openai::deletion_body;
 use crate::server::accepted::accepted;
 use crate::server::answer::head::{self, Access};
+use crate::server::answer::timing::Before;
 use crate::server::manner::whole;
 use crate::server::prefer::Preference;
 use crate::server::visit::Visit;
@@ -66,7 +67,16 @@ fn wait(visit: Visit, waiter: Waiter) -> Result<Wait, Fault> {
     let plan = Arc::new(waiter.generation().plan().clone());
     let link_base = visit.link_base(plan.delivery);
     let Visit { gateway, trail, .. } = visit;
-    Ok(Wait { gateway, trail, plan, waiter, access: Access::ById, link_base, place })
+    Ok(Wait {
+        gateway,
+        trail,
+        plan,
+        waiter,
+        access: Access::ById,
+        before: Before::default(),
+        link_base,
+        place,
+    })
 }
 
 async fn answer_by(until: Instant, mut wait: Wait) -> Response {
