@@ -92,7 +92,7 @@ const CRATES: [(&str, &[&str]); 27] = [
     ("object_store", &["media"]),
     ("multer", &["server"]),
     ("tempfile", &["media"]),
-    ("moka", &["cache", "media"]),
+    ("moka", &["cache"]),
     ("prometheus", &["telemetry"]),
     ("tracing_subscriber", &["telemetry"]),
     ("image", &["media", "simulator"]),

@@ -7,21 +7,22 @@
 //!
 //! Nobody waits for room who holds any: an answer takes room for all its pictures at once, and a correction never waits
 //! (two answers waiting for each other's memory would wait for ever). So the bound may be passed by what the pictures
-//! under way exceed their guess. Knows nothing of generations; `hot` is what is kept, `turns` who may read or convert.
+//! under way exceed their guess. Knows nothing of generations; `held` is one picture, `hot` what is kept, `turns` who may
+//! read or convert.
 
+mod held;
 mod hot;
 mod turns;
 
-use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use self::held::Held;
+use self::held::{Owned, units_ready};
 use self::hot::Hot;
 use self::turns::{Turn, Turns};
-use super::base64::encode_between;
 use super::convert::{ConvertError, Converter, needs_conversion};
 use super::picture::Picture;
 use crate::image::{ContentHash, Form};
@@ -39,8 +40,6 @@ const UNDER_WAY_MIN: usize = 64 * 1024 * 1024;
 /// 2.3 times the memory, and a third of the CPU time off an answer. Larger ones would hold up others while they are
 /// encoded in one go.
 const READY_FOR_MAX: usize = 8 * 1024 * 1024;
-/// What is set aside for the text around the picture in such an answer.
-const TEXT_BYTES: usize = 4 * 1024;
 /// This part of the budget is never taken by hot pictures, so that a new one seldom has to drive them out.
 const SPARE_PART: usize = 8;
 
@@ -63,44 +62,6 @@ struct Memory {
 struct HotKey {
     content: ContentHash,
     form: Option<Form>,
-}
-
-/// A picture in memory with its share of the budget; clones are the same picture.
-#[derive(Debug, Clone)]
-pub struct Held(Arc<Owned>);
-
-#[derive(Debug)]
-struct Owned {
-    picture: Picture,
-    /// The stored content that this is, if it may become hot in other forms.
-    content: Option<ContentHash>,
-    /// The last answer it stood in, where that is kept.
-    ready: Option<Mutex<Option<Ready>>>,
-    _share: Option<OwnedSemaphorePermit>,
-}
-
-impl Deref for Held {
-    type Target = Picture;
-
-    fn deref(&self) -> &Picture {
-        &self.0.picture
-    }
-}
-
-/// An answer: a picture in base64 between two texts.
-#[derive(Debug)]
-struct Ready {
-    before: Bytes,
-    after: Bytes,
-    whole: Bytes,
-}
-
-/// A picture without a share of any budget.
-#[cfg(test)]
-impl From<Picture> for Held {
-    fn from(picture: Picture) -> Self {
-        Self(Arc::new(Owned { picture, content: None, ready: None, _share: None }))
-    }
 }
 
 /// Room for pictures; what is not given to one goes back when it is dropped.
@@ -174,10 +135,10 @@ impl PictureMemory {
         self.0.hot.get(&HotKey { content: *content, form: None })
     }
 
-    /// Keeps a picture that was read from the store, because it was asked for again. As long as nobody waits for room.
+    /// Keeps a picture that was asked for again, as long as nobody waits for room.
     pub fn keep(&self, held: &Held) {
-        if let Some(content) = held.0.content {
-            self.0.hot.keep(HotKey { content, form: None }, held);
+        if let Some(key) = held.key() {
+            self.0.hot.keep(key, held);
         }
     }
 
@@ -207,7 +168,7 @@ impl PictureMemory {
         if !needs_conversion(picture, form) {
             return Ok(picture.clone());
         }
-        let Some(content) = picture.0.content else {
+        let Some(HotKey { content, form: None }) = picture.key() else {
             let made = converter.convert(picture, form).await?;
             return Ok(self.hold_what_is_made(made, None));
         };
@@ -220,8 +181,8 @@ impl PictureMemory {
             return Ok(hot);
         }
         let made = converter.convert(picture, form).await?;
-        let made = self.hold_what_is_made(made, Some(content));
-        self.0.hot.keep(key, &made);
+        let made = self.hold_what_is_made(made, Some(key));
+        self.keep(&made);
         Ok(made)
     }
 
@@ -231,10 +192,10 @@ impl PictureMemory {
     }
 
     /// It is there already, and its maker holds the original: it takes what room there is.
-    fn hold_what_is_made(&self, picture: Picture, content: Option<ContentHash>) -> Held {
+    fn hold_what_is_made(&self, picture: Picture, key: Option<HotKey>) -> Held {
         let mut room = Room { memory: self.clone(), permit: None };
         room.cover(units(picture.bytes().len()));
-        room.hold(picture, content)
+        room.hold_as(picture, key)
     }
 
     async fn turn(&self, key: HotKey) -> Turn {
@@ -290,8 +251,12 @@ impl Room {
 
     /// Gives the picture its share. `content`: what it is in the store, if it is asked for again.
     pub fn hold(&mut self, picture: Picture, content: Option<ContentHash>) -> Held {
+        self.hold_as(picture, content.map(|content| HotKey { content, form: None }))
+    }
+
+    fn hold_as(&mut self, picture: Picture, key: Option<HotKey>) -> Held {
         let (plain, ready) = (units(picture.bytes().len()), units_ready(&picture));
-        let keeps = content.is_some()
+        let keeps = key.is_some()
             && picture.bytes().len() <= self.memory.0.ready_for_max
             && self.memory.0.hot.could_keep(ready)
             && self.cover(self.units() + ready - plain);
@@ -300,43 +265,8 @@ impl Room {
             permit.split(units.min(permit.num_permits()))
         });
         let ready = keeps.then(Mutex::default);
-        Held(Arc::new(Owned { picture, content, ready, _share: share }))
+        Owned { picture, key, ready, _share: share }.into()
     }
-}
-
-impl Held {
-    /// Whether nobody but its holder here has it.
-    fn is_alone(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
-    }
-
-    /// The picture in base64 between these texts, in one piece; made anew when it stood between others before. None:
-    /// such is not kept of this picture.
-    pub fn between(&self, before: &Bytes, after: &Bytes) -> Option<Bytes> {
-        let mut ready = self.0.ready.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ready) = &*ready
-            && ready.before == before
-            && ready.after == after
-        {
-            return Some(ready.whole.clone());
-        }
-        if before.len() + after.len() > TEXT_BYTES {
-            return None;
-        }
-        let whole = encode_between(before, self.bytes(), after);
-        *ready = Some(Ready { before: before.clone(), after: after.clone(), whole: whole.clone() });
-        Some(whole)
-    }
-
-    fn units(&self) -> usize {
-        if self.0.ready.is_some() { units_ready(self) } else { units(self.bytes().len()) }
-    }
-}
-
-/// What a picture takes together with its answer.
-fn units_ready(picture: &Picture) -> usize {
-    let length = picture.bytes().len();
-    units(length) + units(length.div_ceil(3) * 4 + TEXT_BYTES)
 }
 
 fn units(bytes: usize) -> usize {

@@ -156,11 +156,12 @@ impl Visit for Members {
 
 /// Writes a text as a JSON string.
 fn quote(text: &str, to: &mut String) {
-    // Without a way out early the compiler looks at many bytes at a time.
-    let special = |found: u8, byte: u8| {
-        found | u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\')
-    };
-    if text.bytes().fold(0, special) != 0 {
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "without a way out early many bytes are looked at at a time"
+    )]
+    let special = |found, byte| found | (byte < b' ') | (byte == b'"') | (byte == b'\\');
+    if text.bytes().fold(false, special) {
         to.push_str(&Value::from(text).to_string());
     } else {
         to.push('"');
