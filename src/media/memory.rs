@@ -135,6 +135,12 @@ impl PictureMemory {
         self.0.hot.get(&HotKey { content: *content, form: None })
     }
 
+    /// Whether the store is to hear that hot content is used: now and then, so that it does not take what is read from
+    /// here only for unused.
+    pub fn use_is_due(&self, content: &ContentHash) -> bool {
+        self.0.hot.use_is_due(&HotKey { content: *content, form: None })
+    }
+
     /// Keeps a picture that was asked for again, as long as nobody waits for room.
     pub fn keep(&self, held: &Held) {
         if let Some(key) = held.key() {

@@ -163,6 +163,14 @@ impl PictureStore {
         self.told("get", found)
     }
 
+    /// A use of a picture that was not read here. A bucket knows none, and is not asked.
+    pub async fn note_use(&self, content: &ContentHash, format: Format) -> Result<(), StoreFault> {
+        if matches!(self.backend, Backend::Folder(_)) {
+            self.touch(content, format).await?;
+        }
+        Ok(())
+    }
+
     /// Whether a picture of so many bytes could be put now, found out by writing and removing as much, in a folder 1 MiB
     /// at least: for a store that has failed.
     pub async fn trial(&self, bytes: usize) -> Result<(), StoreFault> {

@@ -79,7 +79,8 @@ async fn found(
 ) -> Result<Option<Held>, StoreFault> {
     let LinkedPicture { content, stored: format, .. } = linked;
     if let Some(hot) = memory.hot(content) {
-        return Ok(Some(hot));
+        // What was swept is shown no longer. A store that does not answer is no reason to hide what is here.
+        return Ok(store.touch(content, *format).await.unwrap_or(true).then_some(hot));
     }
     let _turn = memory.reading(vec![*content]).await;
     if let Some(hot) = memory.hot(content) {

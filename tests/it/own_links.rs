@@ -249,6 +249,8 @@ async fn a_link_to_a_picture_that_is_gone_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let house = start(&folder).await;
     let (gone, damaged) = (drawn(&house, "a fox").await, drawn(&house, "a bear").await);
+    // From here on it is in memory, too.
+    get(&house, &gone).await.is_ok();
     let content = gone.split(['/', '.']).find(|part| part.len() == 64).unwrap();
     for file in files(&folder.path().join("images")) {
         if file.to_string_lossy().contains(content) {

@@ -37,6 +37,7 @@ impl Gallery {
             .collect();
         self.look(&mut sought);
         if sought.iter().all(Sought::is_at_hand) {
+            self.note_uses(&sought);
             let hot = sought.into_iter().filter_map(|sought| match sought.image {
                 Ok(_) => sought.hot.map(Ok),
                 Err(fault) => Some(Err(fault.clone())),
@@ -64,6 +65,20 @@ impl Gallery {
         for sought in sought {
             if let (None, Ok(_), Some(stored)) = (&sought.hot, sought.image, sought.stored) {
                 sought.hot = self.memory.hot(&stored.content);
+            }
+        }
+    }
+
+    /// Tells the store of pictures that are read from memory again and again; nobody waits for it.
+    fn note_uses(&self, sought: &[Sought<'_>]) {
+        let Some(disk) = &self.disk else { return };
+        for stored in sought.iter().filter_map(|sought| sought.stored) {
+            if self.memory.use_is_due(&stored.content) {
+                let store = disk.store().clone();
+                self.putting.spawn(async move {
+                    // The store counts its failures itself.
+                    let _ = store.note_use(&stored.content, stored.format).await;
+                });
             }
         }
     }

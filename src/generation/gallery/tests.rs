@@ -180,6 +180,29 @@ async fn what_is_asked_for_again_is_read_once_and_shared_and_what_is_fresh_does_
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_store_hears_of_pictures_that_are_read_from_memory_only() {
+    let bench = Bench::new(1);
+    bench.keep().await;
+    let find = async || bench.gallery.find_all(&bench.pictures, &bench.finished.images, Asked::Again).await;
+    drop(find().await);
+    let stored = bench.pictures.stored(0).unwrap();
+    let hash = stored.content.to_string();
+    let name = format!("{}/{}/{hash}.png", &hash[..2], &hash[2..4]);
+    let file = std::fs::File::open(bench.folder.path().join("images").join(name)).unwrap();
+    let old = std::time::SystemTime::UNIX_EPOCH + MINUTE;
+    let times = std::fs::FileTimes::new().set_accessed(old).set_modified(old);
+    file.set_times(times).unwrap();
+    let used = || file.metadata().unwrap().accessed().unwrap();
+    drop(find().await);
+    bench.gallery.put_all().await;
+    assert_eq!(used(), old, "it was read just now");
+    tokio::time::advance(5 * MINUTE).await;
+    drop(find().await);
+    bench.gallery.put_all().await;
+    assert!(used() > old && file.metadata().unwrap().modified().unwrap() == old, "a use, and no put");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_disk_is_asked_by_trials_until_one_works_and_then_takes_what_was_made() {
     let bench = Bench::new(2);
     assert!(bench.gallery.keeps());

@@ -5,8 +5,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Held, HotKey};
+
+/// How often a use is told of what is read from here again and again.
+const USE_TOLD_EVERY: Duration = Duration::from_mins(5);
 
 #[derive(Debug)]
 pub(super) struct Hot {
@@ -30,6 +36,8 @@ struct Kept {
 struct Entry {
     held: Held,
     asked: u64,
+    /// When a use was told last; coming here was one.
+    told: Instant,
 }
 
 /// Somebody waits for room as long as this is there.
@@ -56,6 +64,17 @@ impl Hot {
         Some(entry.held.clone())
     }
 
+    /// Whether a use is to be told where it came from; then it counts as told.
+    pub(super) fn use_is_due(&self, key: &HotKey) -> bool {
+        let mut kept = self.kept();
+        let entry = kept.entries.get_mut(key);
+        let due = entry.filter(|entry| entry.told.elapsed() >= USE_TOLD_EVERY);
+        due.is_some_and(|entry| {
+            entry.told = Instant::now();
+            true
+        })
+    }
+
     pub(super) fn keep(&self, key: HotKey, held: &Held) {
         let units = held.units();
         let mut gone = Vec::new();
@@ -71,7 +90,7 @@ impl Hot {
         let asked = kept.asked;
         kept.order.insert(asked, key);
         kept.units += units;
-        kept.entries.insert(key, Entry { held: held.clone(), asked });
+        kept.entries.insert(key, Entry { held: held.clone(), asked, told: Instant::now() });
         drop(kept);
     }
 
