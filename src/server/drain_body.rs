@@ -24,35 +24,48 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(30);
 /// The longest pause within a refused upload.
 const DRAIN_IDLE_MAX: Duration = Duration::from_secs(5);
 
-/// Has the request answered and then reads what was left of its body.
-///
-/// What is over the bounds, and a body that the client holds back until it is asked for (`Expect: 100-continue`), is
-/// not read: the answer then says `Connection: close`. So it is with answers that say so themselves.
-pub async fn drain_unread<Answer>(request: Request, answer: impl FnOnce(Request) -> Answer) -> Response
-where
-    Answer: Future<Output = Response>,
-{
+/// Lends the request's body out; what is left of it then comes back.
+pub fn lend(request: Request) -> (Request, Lending) {
     if request.body().is_end_stream() {
-        return answer(request).await;
+        return (request, Lending(None));
     }
     let held_back = request
         .headers()
         .get(EXPECT)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     let home = Home::default();
-    let request =
-        request.map(|body| Body::new(Lent { body: Some(body), touched: false, home: home.clone() }));
-    let mut response = answer(request).await;
-    let Some(rest) = home.take() else { return response };
-    if response.headers().get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
-    {
-        return response;
+    let lent = home.clone();
+    let request = request.map(|body| Body::new(Lent { body: Some(body), touched: false, home: lent }));
+    (request, Lending(Some(Loan { home, held_back })))
+}
+
+/// A body that is lent out; none where there was nothing to lend.
+pub struct Lending(Option<Loan>);
+
+struct Loan {
+    home: Home,
+    /// The client sends its body only when it is asked for.
+    held_back: bool,
+}
+
+impl Lending {
+    /// Reads what was left of the body, before this answer is sent.
+    ///
+    /// What is over the bounds, and a body that the client holds back until it is asked for (`Expect: 100-continue`),
+    /// is not read: the answer then says `Connection: close`. So it is with answers that say so themselves.
+    pub async fn read_out(self, mut response: Response) -> Response {
+        let Some(Loan { home, held_back }) = self.0 else { return response };
+        let Some(rest) = home.take() else { return response };
+        let closing = response.headers().get(CONNECTION);
+        if closing.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close")) {
+            return response;
+        }
+        let stays_unsent = held_back && !rest.touched;
+        if stays_unsent || !read_out(rest.body).await {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
-    let stays_unsent = held_back && !rest.touched;
-    if stays_unsent || !read_out(rest.body).await {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
 }
 
 /// Throws the rest of a body away; false when it is too long, too slow or broken.

@@ -5,23 +5,23 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use tower::ServiceBuilder;
 
-use super::drain_body::drain_unread;
 use super::listener::Shutdown;
 
 mod access;
+mod around;
 mod cors;
 mod draining;
 mod panics;
 mod request_id;
 mod trail;
 
-use access::Record;
 pub use access::{Finished, Observe};
+use around::{AnsweredInAnyCase, Observed};
 pub(super) use panics::as_fault;
 pub use request_id::RequestId;
 pub use trail::{TeamLabel, Trail};
@@ -42,11 +42,11 @@ pub fn apply(router: Router, layers: Layers) -> Router {
     router.layer(
         ServiceBuilder::new()
             // Outermost, so that each request is logged and counted once, with what the client really got.
-            .layer(from_fn_with_state(layers.observer, name_and_observe))
+            .layer_fn(move |inner| Observed { inner, observer: Arc::clone(&layers.observer) })
             // Around every maker of answers, so that a page in a browser can read refusals too; within the log, so that
             // preflights are seen there.
             .layer(cors::layer(&layers.cors_origins))
-            .layer(from_fn_with_state(layers.shutdown, answer_in_any_case)),
+            .layer_fn(move |inner| AnsweredInAnyCase { inner, shutdown: layers.shutdown.clone() }),
     )
 }
 
@@ -61,31 +61,6 @@ async fn name_and_answer(mut request: Request, next: Next) -> Response {
     let mut response = panics::caught(Some(id.clone()), next.run(request)).await;
     id.name(&mut response);
     response
-}
-
-/// Gives the request its id and its record: every line of the log and every answer carries the id.
-async fn name_and_observe(
-    State(observer): State<Arc<dyn Observe>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let id = RequestId::give(&mut request);
-    let record = Record::begin(&mut request, id.clone(), observer);
-    let mut response = record.attach(next.run(request).await);
-    id.name(&mut response);
-    response
-}
-
-/// Answers while draining and after panics, and reads out what is left of the upload behind any early answer.
-async fn answer_in_any_case(State(shutdown): State<Shutdown>, request: Request, next: Next) -> Response {
-    drain_unread(request, async |request: Request| {
-        if shutdown.is_draining() {
-            return draining::refusal();
-        }
-        let id = request.extensions().get().cloned();
-        panics::caught(id, next.run(request)).await
-    })
-    .await
 }
 
 #[cfg(test)]

@@ -11,6 +11,11 @@ use crate::fault::{Fault, FaultKind};
 use crate::server::listener::Limits;
 use crate::server::listener::testing::{PATIENCE, TestServer, json_of};
 
+async fn drained(request: Request, next: Next) -> Response {
+    let (request, lent) = lend(request);
+    lent.read_out(next.run(request).await).await
+}
+
 /// Refuses every upload; `/look` reads one piece first.
 fn refusing() -> Router {
     let refuse = || Fault::new(FaultKind::TooLarge, "too large").into_response();
@@ -23,7 +28,7 @@ fn refusing() -> Router {
     Router::new()
         .route("/", post(async move |_: Request| refuse()))
         .route("/look", post(look))
-        .layer(from_fn(async |request, next: Next| drain_unread(request, |request| next.run(request)).await))
+        .layer(from_fn(drained))
 }
 
 fn upload(path: &str, length: u64, more: &str) -> String {
@@ -104,9 +109,7 @@ async fn a_body_that_was_read_is_passed_through_unchanged() {
         seen.store(body.is_end_stream(), Ordering::SeqCst);
         piece
     };
-    let router = Router::new()
-        .route("/", post(read))
-        .layer(from_fn(async |request, next: Next| drain_unread(request, |request| next.run(request)).await));
+    let router = Router::new().route("/", post(read)).layer(from_fn(drained));
     let server = TestServer::start(router, Limits::default()).await;
     let request = format!("{}12345", upload("/", 5, "connection: close\r\n"));
     let answer = timeout(PATIENCE, server.connect().await.exchange(request)).await.unwrap();
