@@ -35,6 +35,7 @@ impl Wait {
     pub(super) async fn ended(&mut self, deadline: Instant) -> Result<Composed, Fault> {
         let Self { gateway, trail, plan, waiter, link_base, .. } = self;
         let composed = tokio::select! {
+            biased;
             composed = composed(gateway, trail, plan, waiter, link_base, deadline) => Some(composed),
             () = gateway.giving_up.cancelled() => None,
         };

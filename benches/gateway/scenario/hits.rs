@@ -14,7 +14,8 @@ use crate::setup::{Bench, Server};
 const CLIENTS: usize = 32;
 const ROUNDS: usize = 5;
 const WARM_UP: Duration = Duration::from_millis(500);
-const SMALL: Size = Size { name: "100 KiB", bytes: 100 << 10 };
+/// In base64 an answer of 100 KiB.
+const SMALL: Size = Size { name: "100 KiB", bytes: 75 << 10 };
 const LARGE: Size = Size { name: "2 MiB", bytes: 2 << 20 };
 /// Of nginx's requests per second, on as many cores.
 const SHARE_MIN: f64 = 0.6;
@@ -31,6 +32,7 @@ const EVOLINK: &str = "poll: {min: 1ms, per_second: 1000}";
 /// How large the picture in the answer is.
 #[derive(Debug, Clone, Copy)]
 struct Size {
+    /// As the bars have it: small ones by their answer, large ones by their picture.
     name: &'static str,
     bytes: usize,
 }
