@@ -1,18 +1,20 @@
 //! The results in memory: bounded, each until its time is over, and those that are not written down yet.
 //!
 //! moka has the bound and the times; what it gives up for room is in the store behind, and [`Results::is_forgetful`]
-//! tells whether asking there makes sense. A new result is held apart until it is written down ([`Results::written`]),
-//! so that at every moment it is found either here or there.
+//! tells whether asking there makes sense. A new result is held apart from when its record is on its way to the store
+//! ([`Results::announce`]) until it is there ([`Results::written`]), so that from [`Results::add`] on it is found at every
+//! moment, either here or there.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use moka::Expiry;
 use moka::notification::RemovalCause;
 use moka::ops::compute::Op;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use super::key::Key;
@@ -89,10 +91,20 @@ impl<T> Expiry<Key, Kept<T>> for Life {
     }
 }
 
+/// A result whose record is on its way to the store.
+#[derive(Debug)]
+struct Unwritten<T> {
+    entry: Entry<T>,
+    /// It has been added: it answers.
+    answers: bool,
+}
+
 /// Results in memory, by name.
 pub struct Results<T> {
     kept: Cache<Key, Kept<T>>,
-    unwritten: Mutex<HashMap<Key, Entry<T>>>,
+    unwritten: Mutex<HashMap<Key, Unwritten<T>>>,
+    /// Rises with every purge, under the lock of `unwritten`.
+    purges: AtomicU64,
     /// Until then the store behind may have results that are not here. Unix time in milliseconds.
     forgetful_until_ms: Arc<AtomicI64>,
 }
@@ -104,6 +116,8 @@ impl<T: Send + Sync + 'static> Results<T> {
         let until = Arc::clone(&forgetful_until_ms);
         let kept = Cache::builder()
             .max_capacity(bytes)
+            // A new result is never turned away: without a store behind it would be bought again.
+            .eviction_policy(EvictionPolicy::lru())
             .weigher(|_, kept: &Kept<T>| kept.entry.bytes)
             .expire_after(Life)
             .eviction_listener(move |_, kept: Kept<T>, cause| {
@@ -112,31 +126,62 @@ impl<T: Send + Sync + 'static> Results<T> {
                 }
             })
             .build();
-        Self { kept, unwritten: Mutex::default(), forgetful_until_ms }
+        Self { kept, unwritten: Mutex::default(), purges: AtomicU64::new(0), forgetful_until_ms }
     }
 
     /// The result of this name, if it is here and still kept.
     pub fn get(&self, key: &Key, now_ms: i64) -> Option<Entry<T>> {
-        let entry = self.kept.get(key).map(|kept| kept.entry).or_else(|| self.unwritten().get(key).cloned());
+        let entry = self.kept.get(key).map(|kept| kept.entry).or_else(|| {
+            let unwritten = self.unwritten();
+            unwritten.get(key).filter(|new| new.answers).map(|new| new.entry.clone())
+        });
         entry.filter(|entry| now_ms < entry.expires_ms)
     }
 
-    /// A new result, in the place of an older one of its name; held until [`Results::written`] is told of it.
-    pub fn add(&self, key: Key, entry: Entry<T>, now_ms: i64) {
-        self.unwritten().insert(key.clone(), entry.clone());
-        self.put(key, entry, now_ms);
+    /// The record of a new result is about to be written: it is held until [`Results::written`] is told of it, and
+    /// answers from [`Results::add`] on.
+    pub fn announce(&self, key: Key, entry: Entry<T>) {
+        self.unwritten().insert(key, Unwritten { entry, answers: false });
     }
 
-    /// One that the store behind has.
-    pub fn put(&self, key: Key, entry: Entry<T>, now_ms: i64) {
+    /// A new result, in the place of an older one of its name.
+    pub fn add(&self, key: Key, entry: Entry<T>, now_ms: i64) {
+        if let Some(new) = self.unwritten().get_mut(&key)
+            && Arc::ptr_eq(&new.entry.value, &entry.value)
+        {
+            new.answers = true;
+        }
         let life = between(now_ms, entry.expires_ms);
         self.kept.insert(key, Kept { entry, life });
+    }
+
+    /// How often was purged; for [`Results::put`].
+    pub fn purges(&self) -> u64 {
+        self.purges.load(Ordering::Acquire)
+    }
+
+    /// One that the store behind had. False, and nothing is done, when there was a purge since `purges`: it may have been
+    /// meant. A newer one stays.
+    pub fn put(&self, key: Key, entry: Entry<T>, now_ms: i64, purges: u64) -> bool {
+        let unwritten = self.unwritten();
+        if self.purges() != purges {
+            return false;
+        }
+        if unwritten.get(&key).is_some_and(|new| new.answers) {
+            return true;
+        }
+        let life = between(now_ms, entry.expires_ms);
+        self.kept.entry(key).and_compute_with(|found| match found {
+            Some(found) if found.value().entry.ended_ms >= entry.ended_ms => Op::Nop,
+            _ => Op::Put(Kept { entry, life }),
+        });
+        true
     }
 
     /// The result of this name is written down, if it is still this one.
     pub fn written(&self, key: &Key, is_it: impl Fn(&T) -> bool) {
         let mut unwritten = self.unwritten();
-        if unwritten.get(key).is_some_and(|entry| is_it(&entry.value)) {
+        if unwritten.get(key).is_some_and(|new| is_it(&new.entry.value)) {
             unwritten.remove(key);
         }
     }
@@ -152,7 +197,11 @@ impl<T: Send + Sync + 'static> Results<T> {
 
     /// Takes all away that are meant, and tells how many were here.
     pub fn purge(&self, meant: impl Fn(&T) -> bool) -> usize {
-        self.unwritten().retain(|_, entry| !meant(&entry.value));
+        {
+            let mut unwritten = self.unwritten();
+            self.purges.fetch_add(1, Ordering::AcqRel);
+            unwritten.retain(|_, new| !meant(&new.entry.value));
+        }
         let keys: Vec<_> =
             self.kept.iter().filter(|(_, kept)| meant(&kept.entry.value)).map(|(key, _)| key).collect();
         keys.iter().filter(|key| self.kept.remove(&***key).is_some()).count()
@@ -174,7 +223,7 @@ impl<T: Send + Sync + 'static> Results<T> {
         now_ms < self.forgetful_until_ms.load(Ordering::Relaxed)
     }
 
-    fn unwritten(&self) -> MutexGuard<'_, HashMap<Key, Entry<T>>> {
+    fn unwritten(&self) -> MutexGuard<'_, HashMap<Key, Unwritten<T>>> {
         self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

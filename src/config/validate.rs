@@ -102,6 +102,12 @@ fn server(settings: &Settings, findings: &mut Findings<'_>) {
     if public.is_some_and(|url| url.query().is_some() || url.fragment().is_some()) {
         findings.add(&Path::of(&["server", "public_url"]), "must not have a query or a fragment");
     }
+    if public.is_some_and(|url| !url.username().is_empty() || url.password().is_some()) {
+        findings.add(
+            &Path::of(&["server", "public_url"]),
+            "must not have a user or a password: it stands in every link",
+        );
+    }
 }
 
 fn evolink(settings: &Settings, checks: &Checks, findings: &mut Findings<'_>) {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::booking::Booking;
 use super::counts::Kind;
-use super::journal::{Note, Wanted};
+use super::journal::{JournalError, Note, Wanted};
 use super::model::{Generation, Owner, State};
 use super::purchase::{in_patience, unwritten};
 use super::registry::Found;
@@ -16,6 +16,9 @@ use super::waiter::Waiter;
 use super::{Generations, recover, run};
 use crate::fault::{Fault, FaultKind};
 use crate::quota::Taken;
+
+/// The result that the journal has, if it could be asked.
+type Behind = Result<Option<Cached>, JournalError>;
 
 /// What a request came to.
 enum Begun {
@@ -39,9 +42,10 @@ impl Generations {
             recover::recall(&self.0, wanted).await.map_err(|error| unwritten().with_cause(error))?;
         }
         let cached = self.0.look_behind(&wish.owner, &wish.reuse).await;
-        if self.registry().is_new_name(&wish.owner, &wish.reuse) {
-            self.know_by_id(&wish.owner, cached.clone().or_else(|| self.0.cached(&wish.owner, &wish.reuse)))
-                .await;
+        if let Ok(Some(cached)) = &cached
+            && self.registry().is_new_name(&wish.owner, &wish.reuse)
+        {
+            self.know_by_id(&wish.owner, cached).await;
         }
         let shares = matches!(wish.reuse.sharing, Sharing::Shared { .. });
         let entered = self.enter(wish, cached).await;
@@ -54,15 +58,13 @@ impl Generations {
     }
 
     /// An idempotency key can stand for a result only if its generation is known here.
-    async fn know_by_id(&self, owner: &Owner, cached: Option<Cached>) {
-        if let Some(Cached { generation, .. }) = cached
-            && generation.owner().team == owner.team
-        {
-            self.remember(&owner.team, generation.id().as_str()).await;
+    async fn know_by_id(&self, owner: &Owner, cached: &Cached) {
+        if cached.generation.owner().team == owner.team {
+            self.remember(&owner.team, cached.generation.id().as_str()).await;
         }
     }
 
-    async fn enter(&self, wish: Wish, cached: Option<Cached>) -> Result<Waiter, Fault> {
+    async fn enter(&self, wish: Wish, cached: Behind) -> Result<Waiter, Fault> {
         let begun = self.find_or_add(&wish, cached)?;
         let Wish { owner, inputs, reuse, limits, .. } = wish;
         let (Found { generation, came, newly_named }, taken) = match begun {
@@ -97,7 +99,7 @@ impl Generations {
 
     /// The generation that answers, or a new one that is known from here on: of many identical requests at once only
     /// the first begins one.
-    fn find_or_add(&self, wish: &Wish, cached: Option<Cached>) -> Result<Begun, Fault> {
+    fn find_or_add(&self, wish: &Wish, cached: Behind) -> Result<Begun, Fault> {
         let Wish { plan, owner, reuse, limits, price, .. } = wish;
         let mut registry = self.registry();
         let now = Instant::now();
@@ -106,14 +108,16 @@ impl Generations {
         // Before anything is found: a request that is refused takes nobody's place and names nothing.
         gate.ask(limits, 0, now).map_err(limited)?;
         // Again, under the lock: what was under way a moment ago may be a result by now.
-        let cached = cached.or_else(|| self.0.cached(owner, reuse));
-        if let Some(found) = registry.take(owner, reuse, cached)? {
+        let known = cached.as_ref().ok().cloned().flatten().or_else(|| self.0.cached(owner, reuse));
+        if let Some(found) = registry.take(owner, reuse, known)? {
             // A request is counted even where it costs nothing.
             return Ok(Begun::Found(found, gate.take(limits, 0, now).into()));
         }
         if reuse.only_if_cached {
             return Err(nothing_cached());
         }
+        // What the journal may have is not bought.
+        cached.map_err(|error| unwritten().with_cause(error))?;
         self.0.refuse_in_an_outage()?;
         let private = reuse.sharing == Sharing::Private;
         let taken = gate.enter(limits, plan.count.into(), now).map_err(limited)?;

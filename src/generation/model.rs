@@ -5,7 +5,7 @@ mod finished;
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{SetOnce, watch};
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::audience::Audience;
 use super::booking::Booking;
 use super::doubt::Doubts;
-use super::journal::{Admission, Shared};
+use super::journal::Admission;
 use super::pictures::Pictures;
 use super::progress::Progress;
 use super::queue::Line;
@@ -124,8 +124,6 @@ pub struct Generation {
     pub(super) private: bool,
     /// Its pictures were there and are no more.
     pub(super) spoilt: AtomicBool,
-    /// The name under which it answers others.
-    shared: OnceLock<Shared>,
     /// Whether it is written down and may go on; or why not.
     admission: SetOnce<Result<(), Fault>>,
     phase: watch::Sender<Phase>,
@@ -177,7 +175,6 @@ impl Generation {
             idempotency_key,
             private,
             spoilt: AtomicBool::new(false),
-            shared: OnceLock::new(),
             admission: SetOnce::new(),
             phase: watch::Sender::new(Phase::Running),
             placed: AtomicBool::new(false),
@@ -265,15 +262,6 @@ impl Generation {
     /// Those whose end is not known yet.
     pub(super) fn running_tasks(&self) -> Vec<TaskId> {
         self.tasks().iter().filter(|task| !task.ended).map(|task| task.id.clone()).collect()
-    }
-
-    /// It answers others from now on; the first word counts.
-    pub(super) fn share(&self, shared: Shared) {
-        self.shared.set(shared).ok();
-    }
-
-    pub(super) fn shared(&self) -> Option<&Shared> {
-        self.shared.get()
     }
 
     pub(super) fn note_place(&self) {

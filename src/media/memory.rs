@@ -141,6 +141,11 @@ impl PictureMemory {
         self.0.hot.use_is_due(&HotKey { content: *content, form: None })
     }
 
+    /// The store has the content no more: it is not kept here either.
+    pub fn forget(&self, content: &ContentHash) {
+        self.0.hot.forget(&HotKey { content: *content, form: None });
+    }
+
     /// Keeps a picture that was asked for again, as long as nobody waits for room.
     pub fn keep(&self, held: &Held) {
         if let Some(key) = held.key() {

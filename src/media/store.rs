@@ -153,7 +153,8 @@ impl PictureStore {
         self.told("get", found)
     }
 
-    /// The same, as a use of the picture: for one that is given out without being read here. A bucket knows no uses.
+    /// The same, as a use of the picture: for one that is given out without being read here. A bucket knows no uses, and
+    /// to ask it takes its time ([`PictureStore::is_far`]).
     pub async fn touch(&self, content: &ContentHash, format: Format) -> Result<bool, StoreFault> {
         let place = Place { content: *content, format };
         let found = match &self.backend {
@@ -163,12 +164,9 @@ impl PictureStore {
         self.told("get", found)
     }
 
-    /// A use of a picture that was not read here. A bucket knows none, and is not asked.
-    pub async fn note_use(&self, content: &ContentHash, format: Format) -> Result<(), StoreFault> {
-        if matches!(self.backend, Backend::Folder(_)) {
-            self.touch(content, format).await?;
-        }
-        Ok(())
+    /// Whether asking it is a call to another machine.
+    pub const fn is_far(&self) -> bool {
+        matches!(self.backend, Backend::Bucket(_))
     }
 
     /// Whether a picture of so many bytes could be put now, found out by writing and removing as much, in a folder 1 MiB

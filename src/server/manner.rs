@@ -59,6 +59,11 @@ impl Manner {
                 let result = wait.ended(heard + wait.gateway.deadline).await;
                 return whole(result, wait);
             }
+            // It cannot come back for another team's: it waits.
+            Self::Deferred(_) if wait.access.is_foreign() => {
+                let result = wait.ended(heard + wait.gateway.deadline).await;
+                return whole(result, wait);
+            }
             Self::Deferred(preference) => return defer(wait, preference, heard).await,
             Self::Keepalive(Keepalive { after, every }) => (Writing::Json, every, heard + after),
             Self::Events(kind) => (Writing::Event(kind), patience.comment_every, heard + patience.early_end),
@@ -104,7 +109,9 @@ pub(super) fn whole(result: Result<Composed, Fault>, wait: Wait) -> Response {
         Err(fault) => {
             let mut response = fault_response(&fault);
             head::name_to(response.headers_mut(), wait.waiter.generation(), wait.access);
-            head::tell_failure_again(response.headers_mut(), wait.access);
+            if wait.waiter.generation().state() == State::Failed {
+                head::tell_failure_again(response.headers_mut(), wait.access);
+            }
             response
         }
     }

@@ -19,7 +19,7 @@ const ROOM_PATIENCE: Duration = Duration::from_secs(10);
 /// Own links of a gateway that stores pictures.
 #[derive(Debug)]
 pub struct OwnLinks {
-    store: PictureStore,
+    pub(super) store: PictureStore,
     pub(super) links: Links,
 }
 
@@ -62,10 +62,7 @@ pub(super) async fn open(
         let message = "The picture cannot be read at the moment. Open the link again.";
         Fault::new(FaultKind::Overloaded, message).with_cause(error)
     })?;
-    let Some(stored) = found else {
-        let message = "The picture is not stored here any more. Ask for it again.";
-        return Err(Fault::new(FaultKind::PictureGone, message));
-    };
+    let stored = found.ok_or_else(gone)?;
     let formed = gateway.memory.formed(&stored, linked.form, &gateway.converter).await;
     let picture = formed.map_err(|error| unconvertible(&error))?;
     Ok(OpenPicture { format: picture.format(), bytes: Bytes::from_owner(Shared(picture)) })
@@ -79,8 +76,7 @@ async fn found(
 ) -> Result<Option<Held>, StoreFault> {
     let LinkedPicture { content, stored: format, .. } = linked;
     if let Some(hot) = memory.hot(content) {
-        // What was swept is shown no longer. A store that does not answer is no reason to hide what is here.
-        return Ok(store.touch(content, *format).await.unwrap_or(true).then_some(hot));
+        return Ok(is_still_stored(memory, store, linked).await.then_some(hot));
     }
     let _turn = memory.reading(vec![*content]).await;
     if let Some(hot) = memory.hot(content) {
@@ -92,6 +88,30 @@ async fn found(
     let held = room.hold(picture, Some(*content));
     memory.keep(&held);
     Ok(Some(held))
+}
+
+/// What was swept is shown no longer, and its next request finds that out. A store that does not answer is no reason to
+/// hide what is here; one that is far is asked now and then.
+pub(super) async fn is_still_stored(
+    memory: &PictureMemory,
+    store: &PictureStore,
+    linked: &LinkedPicture,
+) -> bool {
+    let LinkedPicture { content, stored: format, .. } = linked;
+    if store.is_far() && memory.hot(content).is_some() && !memory.use_is_due(content) {
+        return true;
+    }
+    let there = store.touch(content, *format).await.unwrap_or(true);
+    if !there {
+        memory.forget(content);
+    }
+    there
+}
+
+/// What a link shows is not there any more.
+pub(super) fn gone() -> Fault {
+    let message = "The picture is not stored here any more. Ask for it again.";
+    Fault::new(FaultKind::PictureGone, message)
 }
 
 fn full() -> Fault {

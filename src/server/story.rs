@@ -9,7 +9,7 @@ use axum::response::Response;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
-use super::answer::head::{self, Access};
+use super::answer::head::{self, Access, Stored};
 use super::answer::timing::Before;
 use super::cache_control::{CacheUse, SEED};
 use super::gateway::Gateway;
@@ -27,6 +27,9 @@ use crate::quota::{CallerLimits, limit_behind};
 
 /// Longest check of all links of a request; they are looked up side by side, each within 5 s.
 const LINKS_TIME_MAX: Duration = Duration::from_secs(6);
+
+/// Longest look whether the pictures of a result can still be had, before the request waits for them in its own manner.
+const LOST_LOOK_MAX: Duration = Duration::from_secs(10);
 
 /// What a client asks for, its pictures in place.
 pub(super) struct Asked {
@@ -84,7 +87,8 @@ fn plan(visit: &Visit, request: ImageRequest, stream: bool) -> Result<Plan, Faul
     let catalog = &visit.policy.catalog;
     let model = catalog.resolve(request.model.as_deref())?.model().to_owned();
     visit.caller.check_model(&model)?;
-    let mut plan = catalog.plan(request, visit.gateway.own_links.is_some())?;
+    let linkable = visit.gateway.own_links.is_some() && visit.gateway.generations.keeps_results();
+    let mut plan = catalog.plan(request, linkable)?;
     if stream && !plan.delivery_explicit {
         // OpenAI's streams know no links: a default of an alias does not bring them in.
         plan.delivery = Delivery::Base64;
@@ -170,13 +174,17 @@ async fn begin(
         key: caller.key().id.as_str().into(),
         fingerprint: cache.fingerprint(&plan),
     };
-    let CacheUse { reuse, mut stored, .. } = cache;
-    stored &= gateway.generations.keeps_results();
+    let CacheUse { reuse, stored, .. } = cache;
+    let stored = match stored {
+        true if gateway.generations.keeps_results() => Stored::Yes,
+        true => Stored::NotNow,
+        false => Stored::No,
+    };
     let wish = Wish { plan: Arc::clone(&plan), owner, inputs, reuse, limits, price };
     let (limits, looking) = (checking.elapsed(), Instant::now());
     let mut begun = gateway.generations.begin(wish.clone()).await;
     if let Ok(waiter) = &begun
-        && waiter.is_lost().await
+        && timeout(LOST_LOOK_MAX, waiter.is_lost()).await.unwrap_or(false)
     {
         begun = gateway.generations.begin(wish).await;
     }

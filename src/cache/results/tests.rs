@@ -18,6 +18,12 @@ fn entry(value: u32) -> Entry<u32> {
     Entry { value: Arc::new(value), ended_ms: 0, expires_ms: HOUR_MS, bytes: 100 }
 }
 
+/// Announced and added.
+fn add(results: &Results<u32>, number: u8, entry: Entry<u32>) {
+    results.announce(key(number), entry.clone());
+    results.add(key(number), entry, 0);
+}
+
 fn value(results: &Results<u32>, number: u8, now_ms: i64) -> Option<u32> {
     results.get(&key(number), now_ms).map(|entry| *entry.value)
 }
@@ -25,7 +31,7 @@ fn value(results: &Results<u32>, number: u8, now_ms: i64) -> Option<u32> {
 #[test]
 fn a_result_is_there_until_its_time_is_over() {
     let results = Results::new(BYTES);
-    results.add(key(1), entry(1), 0);
+    add(&results, 1, entry(1));
     assert_eq!(value(&results, 1, HOUR_MS - 1), Some(1));
     assert_eq!((value(&results, 1, HOUR_MS), value(&results, 2, 0)), (None, None));
 }
@@ -44,7 +50,7 @@ fn freshness_is_the_shorter_of_what_was_said_and_what_the_reader_allows() {
 #[test]
 fn what_is_not_written_down_yet_is_never_given_up_for_room() {
     let results = Results::new(BYTES);
-    (0..100).for_each(|number| results.add(key(number), entry(number.into()), 0));
+    (0..100).for_each(|number| add(&results, number, entry(number.into())));
     results.kept.run_pending_tasks();
     assert!((0..100).all(|number| value(&results, number, 0) == Some(number.into())));
     (0..100).for_each(|number| results.written(&key(number), |_| true));
@@ -54,9 +60,33 @@ fn what_is_not_written_down_yet_is_never_given_up_for_room() {
 }
 
 #[test]
+fn what_was_written_before_it_was_added_is_not_held_for_ever() {
+    let results = Results::new(BYTES);
+    let new = entry(1);
+    results.announce(key(1), new.clone());
+    assert_eq!(value(&results, 1, 0), None, "it is still joined");
+    results.written(&key(1), |_| true);
+    results.add(key(1), new, 0);
+    assert_eq!((value(&results, 1, 0), results.unwritten().len()), (Some(1), 0));
+}
+
+#[test]
+fn what_comes_from_the_store_takes_no_newer_ones_place_and_none_after_a_purge() {
+    let results = Results::new(BYTES);
+    let newer = Entry { ended_ms: 10, ..entry(2) };
+    let purges = results.purges();
+    assert!(results.put(key(1), newer.clone(), 0, purges));
+    assert!(results.put(key(1), entry(1), 0, purges));
+    assert_eq!(value(&results, 1, 0), Some(2));
+    assert_eq!(results.purge(|_| true), 1);
+    assert!(!results.put(key(1), newer, 0, purges));
+    assert_eq!(value(&results, 1, 0), None);
+}
+
+#[test]
 fn a_store_without_more_is_not_asked() {
     let results = Results::new(BYTES);
-    results.add(key(1), entry(1), 0);
+    add(&results, 1, entry(1));
     assert!(!results.is_forgetful(0));
     results.note_behind(5);
     assert!(results.is_forgetful(4) && !results.is_forgetful(5));
@@ -65,8 +95,8 @@ fn a_store_without_more_is_not_asked() {
 #[test]
 fn only_the_very_result_is_taken_away_and_told_as_written() {
     let results = Results::new(BYTES);
-    results.add(key(1), entry(1), 0);
-    results.add(key(1), entry(2), 0);
+    add(&results, 1, entry(1));
+    add(&results, 1, entry(2));
     results.remove(&key(1), |value| *value == 1);
     results.written(&key(1), |value| *value == 1);
     assert_eq!(value(&results, 1, 0), Some(2));
@@ -78,7 +108,7 @@ fn only_the_very_result_is_taken_away_and_told_as_written() {
 #[test]
 fn a_purge_takes_what_is_meant_wherever_it_is() {
     let results = Results::new(BYTES);
-    (0..6).for_each(|number| results.add(key(number), entry(number.into()), 0));
+    (0..6).for_each(|number| add(&results, number, entry(number.into())));
     results.written(&key(2), |_| true);
     assert_eq!(results.purge(|value| value % 2 == 0), 3);
     let left: Vec<u8> = (0..6).filter(|number| value(&results, *number, 0).is_some()).collect();

@@ -74,10 +74,12 @@ impl Gallery {
         let Some(disk) = &self.disk else { return };
         for stored in sought.iter().filter_map(|sought| sought.stored) {
             if self.memory.use_is_due(&stored.content) {
-                let store = disk.store().clone();
+                let (store, memory) = (disk.store().clone(), self.memory.clone());
                 self.putting.spawn(async move {
                     // The store counts its failures itself.
-                    let _ = store.note_use(&stored.content, stored.format).await;
+                    if let Ok(false) = store.touch(&stored.content, stored.format).await {
+                        memory.forget(&stored.content);
+                    }
                 });
             }
         }

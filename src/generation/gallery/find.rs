@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::again::Sought;
 use super::rescue::Rescue;
 use super::{Gallery, LINK_LIFE, indexed};
+use crate::evolink::CallError;
 use crate::fault::{Fault, FaultKind};
 use crate::generation::model::{ImageResult, MadeImage};
 use crate::generation::pictures::{Asked, Delivered, Pictures};
@@ -23,8 +24,23 @@ enum Stored {
     Whole(Picture, ContentHash),
     /// It is not there any more, or was damaged.
     Lost,
-    /// It never was, or cannot be read at the moment.
+    /// It never was.
     Not,
+    /// It may be there, and cannot be read at the moment.
+    Unreadable,
+}
+
+/// A picture that no link gives.
+pub(super) struct Unfound {
+    pub(super) error: FetchError,
+    /// Later it may be had all the same.
+    may_pass: bool,
+}
+
+impl From<FetchError> for Unfound {
+    fn from(error: FetchError) -> Self {
+        Self { may_pass: error.is_transient(), error }
+    }
 }
 
 /// A picture, and where it was.
@@ -101,10 +117,9 @@ impl Gallery {
         index: u8,
         made: &MadeImage,
     ) -> Result<Found, Fault> {
-        let lost = match self.read(pictures, index).await {
+        let stored = match self.read(pictures, index).await {
             Stored::Whole(picture, content) => return Ok(Found::Read(picture, content)),
-            Stored::Lost => true,
-            Stored::Not => false,
+            stored => stored,
         };
         let found = match self.fetcher.fetch(&made.link).await {
             Ok(picture) => Ok(picture),
@@ -115,20 +130,22 @@ impl Gallery {
         };
         match found {
             Ok(picture) => {
-                if lost {
+                if matches!(stored, Stored::Lost) {
                     self.rescue(Rescue::new(pictures, index, made, LINK_LIFE));
                 }
                 Ok(Found::Fetched(picture))
             }
-            Err(error) => {
+            Err(Unfound { error, may_pass }) => {
                 tracing::error!(task_id = %made.task, %error, "a paid picture could not be fetched");
-                Err(unavailable(&error).with_cause(error))
+                // What the store may have is not lost, whatever has become of the links.
+                let repeat = may_pass || matches!(stored, Stored::Unreadable);
+                Err(unavailable(repeat).with_cause(error))
             }
         }
     }
 
     /// By its links alone.
-    pub(super) async fn by_links(&self, made: &MadeImage) -> Result<Picture, FetchError> {
+    pub(super) async fn by_links(&self, made: &MadeImage) -> Result<Picture, Unfound> {
         match self.fetcher.fetch(&made.link).await {
             Ok(picture) => Ok(picture),
             Err(error) => self.by_link_of_today(made, error).await,
@@ -136,11 +153,16 @@ impl Gallery {
     }
 
     /// `error`: that of the link of its task's end.
-    async fn by_link_of_today(&self, made: &MadeImage, error: FetchError) -> Result<Picture, FetchError> {
-        let task = self.upstream.task(&made.task).await.ok();
-        match task.and_then(|task| task.links.into_iter().next()) {
-            Some(link) if link != made.link => self.fetcher.fetch(&link).await,
-            _ => Err(error),
+    async fn by_link_of_today(&self, made: &MadeImage, error: FetchError) -> Result<Picture, Unfound> {
+        let task = match self.upstream.task(&made.task).await {
+            Ok(task) => task,
+            Err(CallError::TaskNotFound) => return Err(error.into()),
+            // Upstream may know another link.
+            Err(_) => return Err(Unfound { error, may_pass: true }),
+        };
+        match task.links.into_iter().next() {
+            Some(link) if link != made.link => Ok(self.fetcher.fetch(&link).await?),
+            _ => Err(error.into()),
         }
     }
 
@@ -154,15 +176,14 @@ impl Gallery {
             }
             Ok(Err(error)) => {
                 tracing::warn!(picture = %stored.content, %error, "a stored picture could not be read");
-                Stored::Not
+                Stored::Unreadable
             }
-            Err(_elapsed) => Stored::Not,
+            Err(_elapsed) => Stored::Unreadable,
         }
     }
 }
 
-fn unavailable(error: &FetchError) -> Fault {
-    let repeat = error.is_transient();
+fn unavailable(repeat: bool) -> Fault {
     let advice = if repeat {
         "Send the same request again: it fetches the picture without buying another."
     } else {

@@ -116,7 +116,7 @@ impl Gallery {
                 .map_err(|error| error.to_string());
         }
         let mut room = self.memory.room(self.memory.guess(1)).await;
-        let picture = self.by_links(made).await.map_err(|error| error.to_string())?;
+        let picture = self.by_links(made).await.map_err(|unfound| unfound.error.to_string())?;
         room.settle(&[picture.bytes().len()]);
         self.put(pictures, index, picture).await.map_err(|error| error.to_string())
     }

@@ -56,11 +56,11 @@ impl Registry {
         Ok(match reuse.sharing {
             Sharing::Shared { .. } if reuse.only_if_cached => self.hit(owner, reuse, cached),
             _ if reuse.only_if_cached => None,
-            Sharing::Shared { .. } => self
+            Sharing::Shared { max_age } => self
                 .hit(owner, reuse, cached)
                 .or_else(|| self.under_way(&subject, reuse))
                 .or_else(|| self.orphan(&subject, owner, reuse))
-                .or_else(|| self.refused(&subject)),
+                .or_else(|| self.refused(&subject, max_age)),
             Sharing::Own | Sharing::Private => {
                 self.orphan(&subject, owner, reuse).or_else(|| self.of_retry(&subject, owner, reuse))
             }
@@ -87,6 +87,10 @@ impl Registry {
         let Some((generation, ended)) = self.shelf.named(&owner.team, key) else { return Ok(None) };
         // A failure of the moment names nothing: what is bought for the key then has it.
         if end_of(generation).is_some_and(|finished| !generation.is_answer(&finished)) {
+            return Ok(None);
+        }
+        // Nor does what cannot be had any more.
+        if generation.is_spoilt() {
             return Ok(None);
         }
         // Nor does what was given up; one with another fingerprint is not to be entered.
@@ -186,7 +190,7 @@ impl Registry {
     }
 
     /// The team's latest, if the safety filter refused it lately.
-    fn refused(&self, subject: &Subject) -> Option<Found> {
+    fn refused(&self, subject: &Subject, max_age: Option<Duration>) -> Option<Found> {
         let mut of_team = self.finished(subject).filter(|(generation, _)| !generation.is_private());
         let (generation, age) = of_team.next()?;
         let refused = |finished: Arc<Finished>| {
@@ -194,7 +198,8 @@ impl Registry {
                 && generation.is_answer(&finished)
         };
         let is_refused = end_of(generation).is_some_and(refused);
-        let left = REFUSAL_AGE_MAX.checked_sub(age).filter(|_| is_refused)?;
+        let young = max_age.is_none_or(|most| age <= most);
+        let left = REFUSAL_AGE_MAX.checked_sub(age).filter(|_| is_refused && young)?;
         generation.audience.enter().then(|| Found::of(generation, Came::Hit { age, left, foreign: false }))
     }
 

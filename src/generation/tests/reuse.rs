@@ -330,3 +330,42 @@ async fn a_key_names_a_result_whose_generation_was_forgotten_for_room() {
     let conflict = bench.generations.begin(wish(&owl, keyed("late"))).await.map(drop).unwrap_err();
     assert_eq!(conflict.kind(), FaultKind::IdempotencyConflict);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_back_a_moment_ago_does_not_come_back_from_the_journal() {
+    let bench = Bench::new();
+    let fox = plan("a fox", 1, &[]);
+    // As after a restart: the journal is asked.
+    bench.generations.0.cache.note_behind(Some(i64::MAX));
+    let id = answered(&bench.generations, wish(&fox, shared())).await;
+    after(SECOND).await;
+    assert!(bench.generations.detach("design", id.as_str()).is_some());
+    let again = bench.generations.begin(wish(&fox, shared())).await.unwrap();
+    assert_eq!(again.came(), Came::First, "the journal does not know yet");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_team_that_shares_no_longer_takes_its_results_along() {
+    let (fake, metrics) = (Arc::new(Fake::default()), Arc::new(Metrics::new()));
+    let fetcher = Fetcher::new(FetchOptions::default()).unwrap();
+    let clock = Clock::going_from(Timestamp::from_second(1_800_000_000).unwrap());
+    let (generations, _loops) = house_with(fetcher, sharing_teams(), fake, options(), &metrics, clock);
+    let rules = |scope, ttl| {
+        let of_owner = Rules { scope, ttl, ..Rules::default() };
+        let of_other = Rules { scope: Scope::Shared, ..Rules::default() };
+        generations.set_cache_rules([("design".into(), of_owner), ("print".into(), of_other)]);
+    };
+    rules(Scope::Shared, HOUR);
+    let fox = plan("a fox", 1, &[]);
+    answered(&generations, wish(&fox, shared())).await;
+    after(MINUTE).await;
+    let only = Reuse { only_if_cached: true, ..shared() };
+    let asks = async || generations.begin(for_team("print", wish(&fox, only.clone()))).await.is_ok();
+    assert!(asks().await);
+    for (scope, ttl, answers) in
+        [(Scope::Team, HOUR, false), (Scope::Shared, 30 * SECOND, false), (Scope::Shared, HOUR, true)]
+    {
+        rules(scope, ttl);
+        assert_eq!(asks().await, answers, "{scope:?} {ttl:?}");
+    }
+}

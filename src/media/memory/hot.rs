@@ -75,6 +75,11 @@ impl Hot {
         })
     }
 
+    pub(super) fn forget(&self, key: &HotKey) {
+        let gone = self.kept().take(key);
+        drop(gone);
+    }
+
     pub(super) fn keep(&self, key: HotKey, held: &Held) {
         let units = held.units();
         let mut gone = Vec::new();

@@ -37,7 +37,7 @@ pub(in crate::server) fn name_generation(headers: &mut HeaderMap, generation: &G
 
 /// The same, but for what another team's generation is called.
 pub(in crate::server) fn name_to(headers: &mut HeaderMap, generation: &Generation, access: Access) {
-    if !matches!(access, Access::Hit { foreign: true, .. }) {
+    if !access.is_foreign() {
         name_generation(headers, generation);
     }
 }
@@ -49,11 +49,21 @@ pub(in crate::server) fn name_ignored(headers: &mut HeaderMap, plan: &Plan) {
     }
 }
 
+/// Whether what a request begins is kept for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::server) enum Stored {
+    Yes,
+    /// It would be, but pictures cannot be stored at the moment.
+    NotNow,
+    /// The request or its team wants none.
+    No,
+}
+
 /// How a request came to its generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) enum Access {
     /// It began the generation; whether its answer is kept for others.
-    First { stored: bool },
+    First { stored: Stored },
     /// It found one of the same kind under way, or one that had reached nobody.
     Joined,
     /// It found one that had ended so long ago and answers for so long; `foreign`: another team's.
@@ -63,8 +73,13 @@ pub(in crate::server) enum Access {
 }
 
 impl Access {
+    /// It found another team's.
+    pub(in crate::server) const fn is_foreign(self) -> bool {
+        matches!(self, Self::Hit { foreign: true, .. })
+    }
+
     /// `stored`: what the request begins is kept for others.
-    pub(in crate::server) fn of(came: Came, stored: bool) -> Self {
+    pub(in crate::server) fn of(came: Came, stored: Stored) -> Self {
         match came {
             Came::First => Self::First { stored },
             Came::Joined => Self::Joined,
@@ -75,8 +90,8 @@ impl Access {
     /// As the log and the metrics call it.
     pub(in crate::server) const fn label(self) -> &'static str {
         match self {
-            Self::First { stored: true } => "miss",
-            Self::First { stored: false } | Self::ById => "bypass",
+            Self::First { stored: Stored::Yes | Stored::NotNow } => "miss",
+            Self::First { stored: Stored::No } | Self::ById => "bypass",
             Self::Joined => "collapsed",
             Self::Hit { .. } => "hit",
         }
@@ -86,8 +101,9 @@ impl Access {
 /// Whether this request was the first for its generation, and how old the answer is.
 pub(in crate::server) fn tell_access(headers: &mut HeaderMap, access: Access) {
     let status = match access {
-        Access::First { stored: true } => "fwd=miss; stored",
-        Access::First { stored: false } => "fwd=bypass",
+        Access::First { stored: Stored::Yes } => "fwd=miss; stored",
+        Access::First { stored: Stored::NotNow } => "fwd=miss",
+        Access::First { stored: Stored::No } => "fwd=bypass",
         Access::Joined => "fwd=miss; collapsed",
         Access::Hit { age, left, .. } => {
             headers.insert(AGE, age.as_secs().into());
@@ -119,7 +135,7 @@ pub(super) fn tell_cost(headers: &mut HeaderMap, finished: &Finished, access: Ac
 /// An answer of which a part is missing is not kept for others.
 pub(super) fn tell_partial(headers: &mut HeaderMap, answer: &Answer, access: Access) {
     if !answer.errors.is_empty() {
-        if access == (Access::First { stored: true }) {
+        if access == (Access::First { stored: Stored::Yes }) {
             put(headers, CACHE_STATUS, "evolink-gateway; fwd=miss");
         }
         let made = answer.images.len();

@@ -19,6 +19,7 @@ use crate::media::{Converter, FetchOptions, Fetcher, Guard, PictureMemory, Spool
 use crate::openai::StreamKind;
 use crate::quota::Quota;
 use crate::server::Origins;
+use crate::server::answer::head::Stored;
 use crate::server::answer::timing::Before;
 use crate::server::gateway::{Gateway, Parts, Policy, ServerOptions};
 use crate::server::layers::RequestId;
@@ -185,7 +186,7 @@ async fn a_panic_behind_the_head_is_told_in_band_and_logged_with_its_request() {
         let gateway = gateway();
         let plan = Arc::new(gateway.policy.load().catalog.plan(ImageRequest::new("a fox"), false).unwrap());
         let waiter = ended(&gateway, &plan).await;
-        let ((trail, id), access) = (trail(), Access::First { stored: true });
+        let ((trail, id), access) = (trail(), Access::First { stored: Stored::Yes });
         let place = gateway.waiting_room.enter(&"design".into()).unwrap();
         let wait = Wait {
             before: Before::default(),

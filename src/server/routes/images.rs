@@ -19,7 +19,7 @@ use crate::image::Compression;
 use crate::media::{LinkError, LinkedPicture, OpenLink};
 use crate::server::answer::head::put;
 use crate::server::gateway::Gateway;
-use crate::server::own_links::{self, OpenPicture};
+use crate::server::own_links::{self, OpenPicture, gone, is_still_stored};
 use crate::server::range::{self, Part};
 
 /// Other sites' pages may show the picture, under whatever isolation they ask for: they have the link.
@@ -56,6 +56,9 @@ async fn follow(
     let OpenLink { picture, left } = own.links.check(file, query, gateway.clock.unix()).map_err(refusal)?;
     let tag = entity_tag(&picture);
     let mut response = if knows(headers, &tag) {
+        if !is_still_stored(&gateway.memory, &own.store, &picture).await {
+            return Err(gone());
+        }
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response

@@ -139,6 +139,18 @@ async fn a_damaged_or_missing_picture_is_noticed_and_made_again_once_its_link_is
     let upstream = first.url();
     first.stop().await;
     let second = simulator(upstream.strip_prefix("http://").unwrap()).await;
+    // A store that fails has lost nothing: nothing is bought, whatever has become of the links.
+    let aside = folder.path("aside.png");
+    std::fs::rename(&file, &aside).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let (process, api) = restart(&folder, &upstream, process, "TERM").await;
+    let failing = ask(api, fox(json!({}))).await;
+    failing.is_error(502, "upstream_error", "result_unavailable", true);
+    std::fs::remove_dir(&file).unwrap();
+    std::fs::rename(&aside, &file).unwrap();
+    let again = ask(api, fox(json!({}))).await;
+    assert!(is_hit(&again) && again.picture() == picture);
+    assert_eq!(second.ledger().tasks.len(), 0);
     std::fs::remove_file(&file).unwrap();
     let (_process, api) = restart(&folder, &upstream, process, "TERM").await;
     let anew = ask(api, fox(json!({}))).await;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use reqwest::redirect;
@@ -54,7 +54,7 @@ pub(super) fn server(options: &BucketOptions) -> Result<AmazonS3, BucketError> {
         Some((id, secret)) => {
             AmazonS3Builder::new().with_access_key_id(id).with_secret_access_key(secret.expose_secret())
         }
-        None => AmazonS3Builder::from_env(),
+        None => with_the_machines_keys(),
     };
     let in_path = is_in_path(options);
     let builder = match &options.endpoint {
@@ -81,6 +81,27 @@ pub(super) fn server(options: &BucketOptions) -> Result<AmazonS3, BucketError> {
         .with_retry(retries)
         .build()?;
     Ok(server)
+}
+
+/// What of the environment says who asks. Where and how is the configuration's affair alone.
+const KEYS_AND_ROLES: [AmazonS3ConfigKey; 11] = [
+    AmazonS3ConfigKey::AccessKeyId,
+    AmazonS3ConfigKey::SecretAccessKey,
+    AmazonS3ConfigKey::Token,
+    AmazonS3ConfigKey::WebIdentityTokenFile,
+    AmazonS3ConfigKey::RoleArn,
+    AmazonS3ConfigKey::RoleSessionName,
+    AmazonS3ConfigKey::StsEndpoint,
+    AmazonS3ConfigKey::ContainerCredentialsRelativeUri,
+    AmazonS3ConfigKey::ContainerCredentialsFullUri,
+    AmazonS3ConfigKey::ContainerAuthorizationTokenFile,
+    AmazonS3ConfigKey::MetadataEndpoint,
+];
+
+fn with_the_machines_keys() -> AmazonS3Builder {
+    let found = AmazonS3Builder::from_env();
+    let given = KEYS_AND_ROLES.into_iter().filter_map(|key| Some((key, found.get_config_value(&key)?)));
+    given.fold(AmazonS3Builder::new(), |builder, (key, value)| builder.with_config(key, value))
 }
 
 /// A certificate for `*.host` is none for names with dots, and an address has no names below it.
