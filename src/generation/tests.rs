@@ -8,6 +8,7 @@ mod crashes;
 pub(super) mod fake;
 mod holds;
 mod journal;
+mod leaving;
 mod outage;
 mod recovery;
 mod reuse;

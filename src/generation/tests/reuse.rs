@@ -1,5 +1,5 @@
-//! Doing it once, as whole generations do it: side by side, over a restart, beyond what there is room for, and when
-//! clients leave. Who takes what is `registry::finding`'s own test.
+//! Doing it once, as whole generations do it: side by side, over a restart, beyond what there is room for, and
+//! between teams. Who takes what is `registry::finding`'s own test.
 
 use std::collections::BTreeSet;
 
@@ -170,75 +170,6 @@ async fn what_there_was_no_room_for_is_found_in_the_journal() {
     assert_eq!(bench.script().creates.len(), 2);
     assert_eq!(came(own(&fox)).await.0, Came::First, "it had been delivered");
     assert_eq!(owner(&fox).team, "design".into());
-}
-
-fn creates_and_cancels(bench: &Bench) -> (usize, usize) {
-    let script = bench.script();
-    (script.creates.len(), script.cancels.len())
-}
-
-fn cancelling() -> Options {
-    Options { on_disconnect: OnDisconnect::Cancel, max_tasks: 1, ..options() }
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_the_last_client_left_is_cancelled_and_its_other_images_are_not_bought() {
-    let bench = Bench::with(cancelling());
-    let fox = plan("a fox", 3, &[]);
-    let first = bench.generations.begin(wish(&fox, shared())).await.unwrap();
-    let second = bench.generations.begin(wish(&fox, shared())).await.unwrap();
-    after(SECOND).await;
-    drop(first);
-    after(SECOND).await;
-    assert!(bench.script().cancels.is_empty(), "one still waits");
-    drop(second);
-    after(SECOND).await;
-    assert_eq!(creates_and_cancels(&bench), (1, 1));
-    let again = bench.generations.begin(wish(&fox, shared())).await.unwrap();
-    assert!(!again.joined());
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_left_in_the_queue_buys_nothing_and_what_is_left_in_its_create_is_cancelled_after_it() {
-    let bench = Bench::with(cancelling());
-    bench.script().creates_take = 5 * SECOND;
-    let running = bench.begin(&plan("a fox", 1, &[]), &[]).await;
-    let queued = bench.begin(&plan("an owl", 1, &[]), &[]).await;
-    after(SECOND).await;
-    drop((running, queued));
-    after(SECOND).await;
-    assert!(bench.script().cancels.is_empty(), "there is nothing to cancel yet");
-    after(10 * SECOND).await;
-    assert_eq!(creates_and_cancels(&bench), (1, 1));
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_was_made_all_the_same_answers_again() {
-    let bench = Bench::with(cancelling());
-    bench.script().refuses_cancels = true;
-    let fox = plan("a fox", 1, &[]);
-    let first = bench.generations.begin(wish(&fox, keyed("a"))).await.unwrap();
-    let id = first.generation().id().clone();
-    after(SECOND).await;
-    drop(first);
-    after(MINUTE).await;
-    let again = bench.generations.begin(wish(&fox, keyed("a"))).await.unwrap();
-    assert!(again.joined() && again.generation().id() == &id);
-    assert_eq!(creates_and_cancels(&bench), (1, 1));
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_is_told_to_ask_again_or_knows_the_id_has_not_left() {
-    let bench = Bench::with(Options { max_tasks: 9, ..cancelling() });
-    let mut told = bench.begin(&plan("a fox", 1, &[]), &[]).await;
-    assert_eq!(told.finished(Instant::now()).await.unwrap_err().kind(), FaultKind::Deadline);
-    drop(told);
-    let promised = bench.begin(&plan("an owl", 1, &[]), &[]).await;
-    let id = promised.generation().id().to_string();
-    promised.promise(()).await.unwrap();
-    drop(bench.find(&id).unwrap());
-    after(MINUTE).await;
-    assert!(bench.script().cancels.is_empty());
 }
 
 /// Two teams that share what they have made.
