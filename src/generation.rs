@@ -138,7 +138,7 @@ impl Generations {
     ) -> (Self, impl Future<Output = ()> + Send) {
         let Keeping { journal, pictures, keep, memory, quota, rules } = keeping.into();
         let tasks = TaskTracker::new();
-        let cache = Arc::new(Cache::new(rules));
+        let cache = Arc::new(Cache::new(rules, pictures.is_some()));
         let (scribe, writing) = Scribe::new(Arc::clone(&journal), Arc::clone(&cache));
         let uploads = Uploads::new(Arc::clone(&upstream), scribe.clone(), tasks.clone(), &options);
         let sweeping = recover::sweep(Arc::clone(&journal), options.replay, clock.clone());

@@ -29,6 +29,9 @@ const LOOKS_MAX: usize = 3;
 pub(super) struct Cache {
     results: Results<Generation>,
     rules: RuleBook,
+    /// No result is fresh for longer, whatever the rules say and whoever made it: an earlier process may have stored what
+    /// this one cannot read.
+    ttl_max: Duration,
     /// Generations that are no results any more, while the journal still says otherwise.
     gone: Mutex<HashSet<GenerationId>>,
 }
@@ -49,8 +52,10 @@ struct Sought<'a> {
 }
 
 impl Cache {
-    pub(super) fn new(rules: RuleBook) -> Self {
-        Self { results: Results::new(BYTES_MAX), rules, gone: Mutex::default() }
+    /// `stores`: the house stores pictures.
+    pub(super) fn new(rules: RuleBook, stores: bool) -> Self {
+        let ttl_max = if stores { Duration::MAX } else { LINKED_AGE_MAX };
+        Self { results: Results::new(BYTES_MAX), rules, ttl_max, gone: Mutex::default() }
     }
 
     /// These notes are written down.
@@ -86,7 +91,7 @@ impl Cache {
     /// By the rules of the one who asks, and of the one who has it: both must share.
     fn judged(&self, entry: Entry<Generation>, sought: &Sought<'_>, now_ms: i64) -> Option<Cached> {
         let theirs = &entry.value.owner().team;
-        let mut ttl = sought.rules.ttl;
+        let mut ttl = sought.rules.ttl.min(self.ttl_max);
         if **theirs != *sought.team {
             let rules = self.rules.of(theirs);
             if !rules.enabled || rules.scope != Scope::Shared {

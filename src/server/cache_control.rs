@@ -26,10 +26,6 @@ const VARIANT_MAX: usize = 64;
 /// The parameter of that name.
 pub(super) const SEED: &str = "seed";
 
-/// An answer of links is taken by others up to this age: Evolink's links live 24 hours, and one that is handed out has
-/// to last for a while.
-const LINKS_AGE_MAX: Duration = Duration::from_hours(23);
-
 /// How a request is to be answered from what is there.
 #[derive(Debug)]
 pub(super) struct CacheUse {
@@ -65,14 +61,6 @@ impl CacheUse {
             variant: variant(headers)?,
             seed: None,
         })
-    }
-
-    /// The answer is to be links: those of old answers are dead, or soon will be.
-    pub(super) fn of_links(mut self) -> Self {
-        if let Sharing::Shared { max_age } = &mut self.reuse.sharing {
-            *max_age = Some(max_age.map_or(LINKS_AGE_MAX, |age| age.min(LINKS_AGE_MAX)));
-        }
-        self
     }
 
     /// Who names another seed wants another picture, also of a model that has none.
@@ -200,14 +188,6 @@ mod tests {
         let both = head(&[("cache-control", "no-transform"), ("cache-control", "x, no-store")]);
         assert_eq!(CacheUse::of(&both, true).unwrap().reuse.sharing, Sharing::Private);
         assert_eq!(CacheUse::of(&head(&[("pragma", "no-cache")]), true).unwrap().reuse.sharing, shared(None));
-    }
-
-    #[test]
-    fn links_are_shared_only_while_they_last() {
-        let links =
-            |line| CacheUse::of(&head(&[("cache-control", line)]), true).unwrap().of_links().reuse.sharing;
-        assert_eq!((links(""), links("max-age=9")), (shared(Some(23 * 3600)), shared(Some(9))));
-        assert_eq!((links("max-age=86400"), links("no-store")), (shared(Some(23 * 3600)), Sharing::Private));
     }
 
     #[test]

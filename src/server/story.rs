@@ -158,9 +158,6 @@ async fn begin(
 ) -> Result<Wait, Fault> {
     let link_base = visit.link_base(plan.delivery);
     let Visit { gateway, trail, caller, auth, .. } = visit;
-    // Own links are signed anew for every answer.
-    let old_links = plan.delivery == Delivery::Url && gateway.own_links.is_none();
-    let cache = if old_links { cache.of_links() } else { cache };
     let team = &caller.team().name;
     let checking = Instant::now();
     let price = gateway.quota.check(&limits, &plan).inspect_err(|fault| {
@@ -183,15 +180,18 @@ async fn begin(
     let wish = Wish { plan: Arc::clone(&plan), owner, inputs, reuse, limits, price };
     let (limits, looking) = (checking.elapsed(), Instant::now());
     let mut begun = gateway.generations.begin(wish.clone()).await;
+    // Getting a result's pictures is told as that, and not twice.
+    let mut found = looking.elapsed();
     if let Ok(waiter) = &begun
         && timeout(LOST_LOOK_MAX, waiter.is_lost()).await.unwrap_or(false)
     {
         begun = gateway.generations.begin(wish).await;
+        found = looking.elapsed();
     }
     let access = begun.as_ref().map_or(Access::First { stored }, |waiter| Access::of(waiter.came(), stored));
     trail.set_cache(access.label());
     let waiter = begun?;
-    let before = Before::of(auth, limits, looking.elapsed(), access);
+    let before = Before::of(auth, limits, found, access);
     Ok(Wait { gateway, trail, plan, waiter, access, before, link_base, place })
 }
 

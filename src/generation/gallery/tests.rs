@@ -365,5 +365,5 @@ async fn a_folder_without_leave_to_write_takes_nothing() {
 }
 
 fn no_cache() -> Arc<Cache> {
-    Arc::new(Cache::new(RuleBook::for_all(Rules::default())))
+    Arc::new(Cache::new(RuleBook::for_all(Rules::default()), true))
 }

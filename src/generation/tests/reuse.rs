@@ -12,7 +12,7 @@ use super::fake::{Bench, Fake, MINUTE, after, house_on, house_with, options, own
 use crate::cache::{RuleBook, Rules, Scope};
 use crate::evolink::{CallError, Refusal};
 use crate::fault::FaultKind;
-use crate::media::FetchOptions;
+use crate::media::{FetchOptions, PictureStore};
 use crate::store::{Engine, EngineJournal};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -112,6 +112,29 @@ async fn what_ended_answers_the_next_house_by_what_it_is_of_and_by_its_keys() {
     drop(second);
     let third = houses.start(options().replay).await;
     assert_eq!(third.came(wish(&fox, keyed("a"))).await.0, Came::First, "replay is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_stored_once_answers_a_house_that_stores_nothing_only_while_its_links_last() {
+    let (mut houses, folder) = (Houses::new(), tempfile::tempdir().unwrap());
+    let fox = plan("a fox", 1, &[]);
+    let clock = Clock::going_from(Timestamp::from_millisecond(houses.now_ms).unwrap());
+    let store = PictureStore::in_folder(folder.path().to_owned(), u64::MAX, clock.clone());
+    let keeping = Keeping { pictures: Some(store), ..houses.journal.clone().into() };
+    let (fetcher, upstream) = (Fetcher::new(FetchOptions::default()).unwrap(), houses.fake.clone());
+    let (storing, loops) =
+        house_with(fetcher, keeping, upstream, options(), &Arc::new(Metrics::new()), clock);
+    let id = answered(&storing, wish(&fox, shared())).await;
+    after(SECOND).await;
+    drop((storing, loops));
+    let soon_after = houses.start(22 * HOUR).await;
+    let found = soon_after.came(wish(&fox, shared())).await;
+    assert!(is_hit(&found, &id), "{found:?}");
+    let Came::Hit { age, left, .. } = found.0 else { unreachable!() };
+    assert_eq!(age + left, results::LINKED_AGE_MAX);
+    drop(soon_after);
+    let later = houses.start(HOUR + MINUTE).await;
+    assert_eq!(later.came(wish(&fox, shared())).await.0, Came::First, "its links are too old");
 }
 
 #[tokio::test(start_paused = true)]

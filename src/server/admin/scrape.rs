@@ -12,7 +12,8 @@ use crate::telemetry::BudgetGauge;
 /// Longest wait for the ledger; then the gauges keep their last values. Prometheus gives up after 10 s.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Brings the gauges up to date, those of budgets with the limits in force at once, with what was used if the ledger tells it in time.
+/// Brings the gauges up to date; those of budgets with the limits in force at once, and with what was used if the ledger
+/// tells it in time.
 pub(super) async fn refresh(gateway: &Gateway) {
     let Gateway { quota, ledger, metrics, clock, generations, memory, .. } = gateway;
     metrics.cache_bytes(memory.hot_bytes());
