@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use evolink_gateway::evolink::breaker::FAILURES_TO_OPEN;
 use futures_util::future::join_all;
 use http::Method;
 use rand::rngs::StdRng;
@@ -19,8 +20,8 @@ const WISHES: u32 = 250;
 const IMAGES: u64 = 200;
 const CREDITS: u64 = 120;
 
-/// One of these in each prompt. Lost creates are few: five failures in a row open the breaker.
-const ENDINGS: [&str; 10] = [
+/// One of these in each prompt.
+const ENDINGS: [&str; 9] = [
     "",
     "",
     "",
@@ -29,10 +30,12 @@ const ENDINGS: [&str; 10] = [
     "[fail:service_error]",
     "[done:overcharged]",
     "[done:cancelled]",
-    "[create:lost*1]",
     "[create:400]",
 ];
+/// The answers to these creates are lost: one fewer than open the breaker, should no other answer come between them.
+const LOST: [u32; FAILURES_TO_OPEN as usize - 1] = [7, 69, 131, 193];
 
+#[derive(Clone)]
 struct Wish {
     key: &'static str,
     body: Value,
@@ -48,22 +51,41 @@ enum Manner {
 }
 
 fn wish(number: u32, random: &mut StdRng) -> Wish {
-    let ending = ENDINGS[random.random_range(0..ENDINGS.len())];
+    let lost = LOST.contains(&number);
+    let ending = if lost { "[create:lost*1]" } else { ENDINGS[random.random_range(0..ENDINGS.len())] };
     let milliseconds = random.random_range(20..400);
-    // Every tenth wish is one that somebody had before.
-    let name = if number.is_multiple_of(10) { number / 20 } else { number };
-    let prompt = format!("wish {name} [latency:{milliseconds}ms] {ending} {PROMPT_CANARY}");
+    let prompt = format!("wish {number} [latency:{milliseconds}ms] {ending} {PROMPT_CANARY}");
     let quality = if random.random_bool(0.2) { "medium" } else { "low" };
-    let count = random.random_range(1..=3);
+    // A create for each picture.
+    let count = if lost { 1 } else { random.random_range(1..=3) };
     Wish {
         key: [STUDIO_KEY, LIMITED_KEY, STRICT_KEY][random.random_range(0..3)],
         body: json!({"prompt": prompt, "n": count, "size": "816x816", "quality": quality}),
-        manner: match random.random_range(0..6) {
-            0 => Manner::Leaves(Duration::from_millis(random.random_range(1..300))),
-            1 => Manner::TakesBack,
-            _ => Manner::Waits,
-        },
+        manner: manner(random),
     }
+}
+
+fn manner(random: &mut StdRng) -> Manner {
+    match random.random_range(0..6) {
+        0 => Manner::Leaves(Duration::from_millis(random.random_range(1..300))),
+        1 => Manner::TakesBack,
+        _ => Manner::Waits,
+    }
+}
+
+/// Every tenth wish is one that somebody had before.
+fn wishes(random: &mut StdRng) -> Vec<Wish> {
+    let mut wishes = Vec::new();
+    for number in 0..WISHES {
+        let wish = match wishes.get(number as usize / 2) {
+            Some(earlier) if number.is_multiple_of(10) => {
+                Wish { manner: manner(random), ..Wish::clone(earlier) }
+            }
+            _ => wish(number, random),
+        };
+        wishes.push(wish);
+    }
+    wishes
 }
 
 async fn ask(house: &Harness, wish: &Wish) -> Option<u16> {
@@ -87,7 +109,7 @@ async fn ask(house: &Harness, wish: &Wish) -> Option<u16> {
 
 async fn medley(seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
-    let wishes: Vec<Wish> = (0..WISHES).map(|number| wish(number, &mut random)).collect();
+    let wishes = wishes(&mut random);
     let budgets = |images: u64| json!([{"amount": images, "unit": "images", "per": "day"}, {"amount": CREDITS, "unit": "credits", "per": "month"}]);
     let keys = json!([
         {"name": "studio", "secret": STUDIO_KEY},
@@ -103,7 +125,7 @@ async fn medley(seed: u64) {
         "teams": teams,
         "limits": defaults,
         "generation": {"on_disconnect": cancel, "attempts": 2, "queue_timeout": "20s"},
-        "evolink": {"max_tasks": 40, "create_patience": "5s"},
+        "evolink": {"max_tasks": 40},
     });
     let house = setup(&json!({})).config(&settings).start().await;
     let statuses = join_all(wishes.iter().map(|wish| ask(&house, wish))).await;
