@@ -13,5 +13,5 @@ mod process;
 
 pub use budgets::BudgetGauge;
 pub use labels::{CLOSED_MAX, Call, CallStatus, MODELS_MAX, TEAMS_MAX};
-pub use log::{LogError, LogFormat, LogOptions, VALUE_CHARS_MAX, check_level, init_logs};
+pub use log::{LogError, LogFormat, LogOptions, LogWriter, VALUE_CHARS_MAX, check_level, init_logs};
 pub use metrics::{GaugeGuard, Metrics};

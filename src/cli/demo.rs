@@ -31,9 +31,10 @@ pub struct Demo {
 impl Demo {
     /// Runs until it is interrupted.
     pub async fn run(self) -> ExitCode {
-        if let Err(error) = init_logs(LogOptions { format: LogFormat::Auto, level: "warn" }) {
-            return say(&error.to_string());
-        }
+        let _log = match init_logs(LogOptions { format: LogFormat::Auto, level: "warn" }) {
+            Ok(log) => log,
+            Err(error) => return say(&error.to_string()),
+        };
         match self.demo().await {
             Ok(()) => ExitCode::SUCCESS,
             Err(problem) => say(&problem),

@@ -39,9 +39,10 @@ impl Serve {
                 return ExitCode::from(EXIT_REFUSED);
             }
         };
-        if let Err(error) = init_logs(log_options(&loaded.settings)) {
-            return say(&error.to_string());
-        }
+        let _log = match init_logs(log_options(&loaded.settings)) {
+            Ok(log) => log,
+            Err(error) => return say(&error.to_string()),
+        };
         match serve(reload, loaded).await {
             Ok(()) => ExitCode::SUCCESS,
             // It was told where it was found out.

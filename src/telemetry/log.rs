@@ -16,8 +16,10 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 mod json;
 mod value;
+mod writer;
 
 pub use value::VALUE_CHARS_MAX;
+pub use writer::{LogWriter, dropped_lines};
 
 /// Tells each try that it repeats, at INFO. What comes of them all is told once, by the picture store.
 const BUCKET_CLIENT: &str = "object_store";
@@ -45,6 +47,8 @@ pub struct LogOptions<'a> {
 pub enum LogError {
     #[error("not a log level or filter: {0}")]
     Level(#[from] ParseError),
+    #[error("no thread to write the log with: {0}")]
+    Thread(#[from] io::Error),
     #[error("logging was started already")]
     Started(#[from] TryInitError),
 }
@@ -55,20 +59,21 @@ pub fn check_level(level: &str) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Starts logging for the whole process; a second time is an error.
-pub fn init_logs(options: LogOptions<'_>) -> Result<(), LogError> {
+/// Starts logging for the whole process, until what it returns is dropped; a second time is an error.
+pub fn init_logs(options: LogOptions<'_>) -> Result<LogWriter, LogError> {
     let pretty = match options.format {
         LogFormat::Auto => io::stderr().is_terminal(),
         LogFormat::Pretty => true,
         LogFormat::Json => false,
     };
     let filter = filter(options.level)?;
+    let (lines, writer) = writer::start(io::stderr())?;
     if pretty {
-        pretty_to(io::stderr, filter, io::stderr().is_terminal()).try_init()?;
+        pretty_to(lines, filter, io::stderr().is_terminal()).try_init()?;
     } else {
-        json_to(io::stderr, filter).try_init()?;
+        json_to(lines, filter).try_init()?;
     }
-    Ok(())
+    Ok(writer)
 }
 
 fn filter(level: &str) -> Result<EnvFilter, ParseError> {

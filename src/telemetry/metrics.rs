@@ -4,6 +4,7 @@ use prometheus::{IntGauge, Registry, TextEncoder};
 
 use super::budgets::{BudgetGauge, Budgets};
 use super::families::Families;
+use super::log::dropped_lines;
 use super::labels::{CLOSED_MAX, Call, CallStatus, Cap, MODELS_MAX, TEAMS_MAX, status_label};
 use super::process::Process;
 use crate::money::{Credits, signed_decimal};
@@ -217,9 +218,11 @@ impl Metrics {
 
     /// The text format of `/metrics` (`text/plain; version=0.0.4`).
     pub fn render(&self) -> String {
-        self.process.refresh();
         let mut text = String::new();
         let _still = self.budgets.still();
+        self.process.refresh();
+        let dropped = &self.families.log_lines_dropped_total;
+        dropped.inc_by(dropped_lines().saturating_sub(dropped.get()));
         if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {
             tracing::error!(%error, "the metrics could not be written");
         }

@@ -10,4 +10,5 @@ mod minted;
 mod process;
 mod quotas;
 mod running;
+mod unread;
 mod usage;

@@ -1,0 +1,101 @@
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
+
+use super::*;
+
+/// Hands on what is written to it, and writes nothing more until it is told to.
+struct Slow {
+    wrote: Sender<Vec<u8>>,
+    goes_on: Receiver<()>,
+}
+
+impl Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.wrote.send(bytes.to_vec()).unwrap();
+        // The test has ended: so may this.
+        self.goes_on.recv().or(Ok::<_, io::Error>(())).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Set {
+    lines: Lines,
+    writer: LogWriter,
+    wrote: Receiver<Vec<u8>>,
+    go_on: Sender<()>,
+}
+
+fn set() -> Set {
+    let (wrote, written) = channel();
+    let (go_on, goes_on) = channel();
+    let (lines, writer) = start(Slow { wrote, goes_on }).unwrap();
+    Set { lines, writer, wrote: written, go_on }
+}
+
+fn log(lines: &Lines, line: &str) {
+    lines.make_writer().write_all(line.as_bytes()).unwrap();
+}
+
+#[test]
+fn lines_come_out_whole_and_in_order() {
+    let Set { lines, writer, wrote, go_on } = set();
+    let mut due = String::new();
+    for number in 0..1_000 {
+        let line = format!("line {number}\n");
+        log(&lines, &line);
+        due.push_str(&line);
+    }
+    let mut written = Vec::new();
+    while written.len() < due.len() {
+        written.extend(wrote.recv().unwrap());
+        go_on.send(()).unwrap();
+    }
+    assert_eq!(String::from_utf8(written).unwrap(), due);
+    drop(writer);
+}
+
+#[test]
+fn while_nobody_reads_lines_wait_up_to_a_bound_and_nobody_waits_for_them() {
+    let Set { lines, writer, wrote, go_on } = set();
+    log(&lines, "the first\n");
+    assert_eq!(wrote.recv().unwrap(), b"the first\n");
+    // The thread is held up now.
+    let before = dropped_lines();
+    let line = format!("{}\n", "x".repeat(1023));
+    let (fit, more) = (WAITING_MAX / line.len(), 100);
+    for _ in 0..fit + more {
+        log(&lines, &line);
+    }
+    assert_eq!(dropped_lines() - before, u64::try_from(more).unwrap());
+    go_on.send(()).unwrap();
+    assert_eq!(wrote.recv().unwrap().len(), WAITING_MAX);
+    go_on.send(()).unwrap();
+    log(&lines, "after it\n");
+    assert_eq!(wrote.recv().unwrap(), b"after it\n");
+    go_on.send(()).unwrap();
+    drop(writer);
+}
+
+#[test]
+fn the_last_lines_are_written_before_the_end() {
+    let Set { lines, writer, wrote, go_on } = set();
+    go_on.send(()).unwrap();
+    go_on.send(()).unwrap();
+    log(&lines, "the last\n");
+    drop(writer);
+    assert_eq!(wrote.try_recv().unwrap(), b"the last\n");
+}
+
+#[test]
+fn an_end_does_not_wait_for_ever_for_a_reader() {
+    let Set { lines, writer, wrote, go_on } = set();
+    log(&lines, "the last\n");
+    assert_eq!(wrote.recv().unwrap(), b"the last\n");
+    let began = Instant::now();
+    drop(writer);
+    assert!(began.elapsed() >= LAST_LINES);
+    drop(go_on);
+}
