@@ -26,5 +26,5 @@ pub use ignored::{ignore, ignored_header};
 pub use model::{InputsCard, ModelCard, OwnCard, PixelRuleCard, SizesCard, model_body, model_list_body};
 pub use openapi::openapi_document;
 pub use params::parameter_names;
-pub use response::{Answer, AnswerImage, Content, ImageFault, Part, Usage, late_failure_body};
+pub use response::{Answer, AnswerImage, Around, Content, ImageFault, Part, Usage, late_failure_body};
 pub use stream::{KEEP_ALIVE, StreamKind, error_event, progress_comment};

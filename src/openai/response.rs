@@ -82,6 +82,17 @@ impl Usage {
     }
 }
 
+/// All that an answer says around its only picture in base64: around the same, it is the same text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Around {
+    created: i64,
+    size: Option<Pixels>,
+    quality: Quality,
+    background: Background,
+    output_format: Format,
+    usage: Usage,
+}
+
 /// A piece of an answer: text as it stands, or bytes to be written in base64.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
@@ -90,6 +101,22 @@ pub enum Part {
 }
 
 impl Answer {
+    /// What stands around the picture; none unless there is one in base64, and nothing else to tell.
+    pub fn around(&self) -> Option<Around> {
+        let Self { created, size, quality, background, output_format, usage, images, errors } = self;
+        match images.as_slice() {
+            [AnswerImage { content: Content::Base64(_) }] if errors.is_empty() => Some(Around {
+                created: *created,
+                size: *size,
+                quality: *quality,
+                background: *background,
+                output_format: *output_format,
+                usage: *usage,
+            }),
+            _ => None,
+        }
+    }
+
     /// The pieces that, written one after the other, are the JSON object.
     pub fn parts(&self) -> Vec<Part> {
         let mut parts = Vec::with_capacity(self.images.len() * 2 + 1);
@@ -220,6 +247,40 @@ mod tests {
 
     fn read(answer: &Answer) -> Value {
         serde_json::from_str(&written(answer.parts())).unwrap()
+    }
+
+    #[test]
+    fn what_stands_around_a_picture_decides_the_text_around_it() {
+        let picture = Content::Base64(Bytes::from_static(b"picture"));
+        let one = answer(vec![picture.clone()]);
+        let with = |change: fn(&mut Answer)| {
+            let mut other = one.clone();
+            change(&mut other);
+            other
+        };
+        assert_eq!(
+            with(|other| other.images[0] = AnswerImage { content: Content::Base64(Bytes::new()) }).around(),
+            one.around()
+        );
+        for other in [
+            with(|other| other.created += 1),
+            with(|other| other.size = None),
+            with(|other| other.quality = Quality::High),
+            with(|other| other.background = Background::Transparent),
+            with(|other| other.output_format = Format::Webp),
+            with(|other| other.usage.output += 1),
+        ] {
+            assert_ne!(other.around(), one.around());
+            assert_ne!(other.parts(), one.parts());
+        }
+        let fault = ImageFault { index: 1, code: String::new(), message: String::new() };
+        let more = [
+            answer(Vec::new()),
+            answer(vec![picture.clone(), picture.clone()]),
+            answer(vec![Content::Url(String::new())]),
+            Answer { errors: vec![fault], ..one },
+        ];
+        assert!(more.iter().all(|other| other.around().is_none()));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use futures_util::future::join_all;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
@@ -23,7 +24,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::generation::{Delivered, Finished, Waiter};
 use crate::image::{Delivery, Format, Pixels, Plan};
 use crate::media::{ConvertError, Held, Picture, StoredPicture};
-use crate::openai::{Answer, AnswerImage, Content, ImageFault, StreamKind, Usage};
+use crate::openai::{Answer, AnswerImage, Content, ImageFault, Part, StreamKind, Usage};
 
 /// Headers of most answers, those of the layers included: their table need not grow.
 const HEADERS_USUAL: usize = 24;
@@ -165,11 +166,25 @@ pub(super) fn unconvertible(error: &ConvertError) -> Fault {
 impl Composed {
     /// The body; the waiter leaves when its last byte is handed over, or when the client does.
     pub(super) fn into_body(self, writing: Writing, waiter: Waiter, place: Place) -> AnswerBody {
-        let parts = match writing {
-            Writing::Json => self.answer.parts(),
-            Writing::Event(kind) => self.answer.completed_event(kind),
+        let Self { answer, pictures, whole, .. } = self;
+        let parts = || match writing {
+            Writing::Json => answer.parts(),
+            Writing::Event(kind) => answer.completed_event(kind),
         };
-        AnswerBody::with_pictures(parts, self.pictures, self.whole, waiter, place)
+        let ready = match (pictures.as_slice(), answer.around()) {
+            ([picture], Some(around)) => picture.between((writing, around), || texts(parts())),
+            _ => None,
+        };
+        let parts = ready.map_or_else(parts, |ready| vec![Part::Text(ready)]);
+        AnswerBody::with_pictures(parts, pictures, whole, waiter, place)
+    }
+}
+
+/// The texts around the only picture.
+fn texts(parts: Vec<Part>) -> Option<(Bytes, Bytes)> {
+    match <[Part; 3]>::try_from(parts) {
+        Ok([Part::Text(before), Part::Base64(_), Part::Text(after)]) => Some((before, after)),
+        _ => None,
     }
 }
 

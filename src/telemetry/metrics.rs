@@ -4,8 +4,8 @@ use prometheus::{IntGauge, Registry, TextEncoder};
 
 use super::budgets::{BudgetGauge, Budgets};
 use super::families::Families;
-use super::log::dropped_lines;
 use super::labels::{CLOSED_MAX, Call, CallStatus, Cap, MODELS_MAX, TEAMS_MAX, status_label};
+use super::log::dropped_lines;
 use super::process::Process;
 use crate::money::{Credits, signed_decimal};
 

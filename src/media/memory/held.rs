@@ -1,5 +1,6 @@
 //! One picture in memory, and the answer that is kept ready beside it.
 
+use std::any::Any;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -38,8 +39,8 @@ impl Deref for Held {
 /// An answer: a picture in base64 between two texts.
 #[derive(Debug)]
 pub(super) struct Ready {
-    before: Bytes,
-    after: Bytes,
+    /// Decides the texts.
+    mark: Box<dyn Any + Send>,
     whole: Bytes,
 }
 
@@ -67,21 +68,25 @@ impl Held {
         Arc::strong_count(&self.0) == 1
     }
 
-    /// The picture in base64 between these texts, in one piece; made anew when it stood between others before. None:
-    /// such is not kept of this picture.
-    pub fn between(&self, before: &Bytes, after: &Bytes) -> Option<Bytes> {
+    /// The picture in base64 between two texts, in one piece. It is made anew only when `mark`, which decides the
+    /// texts, is another than the last time. None: such is not kept of this picture, or there are no such texts.
+    pub fn between<M: PartialEq + Send + 'static>(
+        &self,
+        mark: M,
+        texts: impl FnOnce() -> Option<(Bytes, Bytes)>,
+    ) -> Option<Bytes> {
         let mut ready = self.0.ready.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(ready) = &*ready
-            && ready.before == before
-            && ready.after == after
+            && ready.mark.downcast_ref() == Some(&mark)
         {
             return Some(ready.whole.clone());
         }
+        let (before, after) = texts()?;
         if before.len() + after.len() > TEXT_BYTES {
             return None;
         }
-        let whole = encode_between(before, self.bytes(), after);
-        *ready = Some(Ready { before: before.clone(), after: after.clone(), whole: whole.clone() });
+        let whole = encode_between(&before, self.bytes(), &after);
+        *ready = Some(Ready { mark: Box::new(mark), whole: whole.clone() });
         Some(whole)
     }
 

@@ -233,22 +233,24 @@ async fn a_form_of_what_was_not_asked_for_again_does_not_stay() {
 #[tokio::test]
 async fn an_answer_asked_for_again_is_ready_in_one_piece_and_counts() {
     let memory = PictureMemory::with(16 * MIB, 0, MIB);
-    let (before, after) = (Bytes::from_static(b"{\"b64_json\":\""), Bytes::from_static(b"\"}"));
+    let texts = || Some((Bytes::from_static(b"{\"b64_json\":\""), Bytes::from_static(b"\"}")));
+    let others = || Some((Bytes::from_static(b"\"}"), Bytes::from_static(b"{\"b64_json\":\"")));
     let original = held(&memory, 1, 300 * KIB).await;
     memory.keep(&original);
-    let ready = original.between(&before, &after).unwrap();
+    let ready = original.between(1, texts).unwrap();
     let encoded = base64_simd::STANDARD.encode_to_string(original.bytes());
     assert_eq!(ready, format!("{{\"b64_json\":\"{encoded}\"}}"));
-    let again = memory.hot(&content(1)).unwrap().between(&before, &after).unwrap();
+    let again = memory.hot(&content(1)).unwrap().between(1, || unreachable!("it is ready")).unwrap();
     assert_eq!(again.as_ptr(), ready.as_ptr(), "made once");
-    let other = original.between(&after, &before).unwrap();
-    assert_eq!(other, format!("\"}}{encoded}{{\"b64_json\":\""), "other texts make another answer");
+    let other = original.between(2, others).unwrap();
+    assert_eq!(other, format!("\"}}{encoded}{{\"b64_json\":\""), "another mark makes another answer");
+    assert_eq!(original.between("1", texts).unwrap(), ready, "marks of other kinds are others");
     let units = 300 + (400 + 4);
     assert_eq!((memory.0.hot.units(), free(&memory)), (units, 16 * 1024 - units));
     let large = held(&memory, 2, MIB + 1).await;
-    assert!(large.between(&before, &after).is_none());
+    assert!(large.between(1, texts).is_none());
     let fresh = memory.room(MIB).await.hold(picture(3, KIB), None);
-    assert!(fresh.between(&before, &after).is_none(), "nobody has asked for it again");
+    assert!(fresh.between(1, texts).is_none(), "nobody has asked for it again");
 }
 
 #[tokio::test]
@@ -256,7 +258,7 @@ async fn without_room_for_its_answer_a_picture_is_held_all_the_same() {
     let memory = PictureMemory::with(MIB, 0, MIB);
     let other = memory.room(600 * KIB).await;
     let held = held(&memory, 1, 400 * KIB).await;
-    assert!(held.between(&Bytes::new(), &Bytes::new()).is_none());
+    assert!(held.between(1, || Some((Bytes::new(), Bytes::new()))).is_none());
     assert_eq!(free(&memory), 24);
     drop(other);
 }

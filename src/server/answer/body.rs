@@ -39,17 +39,7 @@ impl AnswerBody {
         waiter: Waiter,
         place: Place,
     ) -> Self {
-        let ready = match (parts.as_slice(), pictures.as_slice()) {
-            ([Part::Text(before), Part::Base64(_), Part::Text(after)], [picture]) => {
-                picture.between(before, after)
-            }
-            _ => None,
-        };
-        let segments = match ready {
-            Some(whole) => vec![Segment::Text(whole)],
-            None => parts.into_iter().map(segment).collect(),
-        };
-        let segments = Segments::new(segments);
+        let segments = Segments::new(parts.into_iter().map(segment).collect());
         let owed = Owed { waiter, whole, _pictures: pictures, _place: place };
         Self { segments, owed: Some(owed) }
     }

@@ -101,17 +101,17 @@ impl Access {
 /// Whether this request was the first for its generation, and how old the answer is.
 pub(in crate::server) fn tell_access(headers: &mut HeaderMap, access: Access) {
     let status = match access {
-        Access::First { stored: Stored::Yes } => "fwd=miss; stored",
-        Access::First { stored: Stored::NotNow } => "fwd=miss",
-        Access::First { stored: Stored::No } => "fwd=bypass",
-        Access::Joined => "fwd=miss; collapsed",
+        Access::First { stored: Stored::Yes } => "evolink-gateway; fwd=miss; stored",
+        Access::First { stored: Stored::NotNow } => "evolink-gateway; fwd=miss",
+        Access::First { stored: Stored::No } => "evolink-gateway; fwd=bypass",
+        Access::Joined => "evolink-gateway; fwd=miss; collapsed",
         Access::Hit { age, left, .. } => {
             headers.insert(AGE, age.as_secs().into());
-            &format!("hit; ttl={}", left.as_secs())
+            return put(headers, CACHE_STATUS, &format!("evolink-gateway; hit; ttl={}", left.as_secs()));
         }
         Access::ById => return,
     };
-    put(headers, CACHE_STATUS, &format!("evolink-gateway; {status}"));
+    headers.insert(CACHE_STATUS, HeaderValue::from_static(status));
 }
 
 /// A failure that is told again, without asking upstream.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue};
-use uuid::Builder;
+use uuid::{Builder, Uuid};
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -19,7 +19,8 @@ impl RequestId {
     pub(in crate::server) fn give(request: &mut Request) -> Self {
         // From the thread's own generator: asking the system for each costs a call.
         let id = Builder::from_random_bytes(rand::random()).into_uuid();
-        let id = Self(format!("req_{}", id.simple()).into());
+        let mut digits = Uuid::encode_buffer();
+        let id = Self(["req_", id.simple().encode_lower(&mut digits)].concat().into());
         request.extensions_mut().insert(id.clone());
         id
     }

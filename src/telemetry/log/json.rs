@@ -132,13 +132,11 @@ impl Visit for Members {
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        let value = Value::from(value).to_string();
-        self.begin(field).push_str(&value);
+        self.begin(field).push_str(&value.to_string());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        let value = Value::from(value).to_string();
-        self.begin(field).push_str(&value);
+        self.begin(field).push_str(&value.to_string());
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {

@@ -32,8 +32,9 @@ const ENDINGS: [&str; 9] = [
     "[done:cancelled]",
     "[create:400]",
 ];
-/// The answers to these creates are lost: one fewer than open the breaker, should no other answer come between them.
-const LOST: [u32; FAILURES_TO_OPEN as usize - 1] = [7, 69, 131, 193];
+/// The answers to these creates are lost: fewer than open the breaker, should no other answer come between them.
+const LOST: [u32; 4] = [7, 69, 131, 193];
+const _: () = assert!(FAILURES_TO_OPEN > 4, "all lost in a row open no breaker");
 
 #[derive(Clone)]
 struct Wish {
@@ -77,7 +78,7 @@ fn manner(random: &mut StdRng) -> Manner {
 fn wishes(random: &mut StdRng) -> Vec<Wish> {
     let mut wishes = Vec::new();
     for number in 0..WISHES {
-        let wish = match wishes.get(number as usize / 2) {
+        let wish = match wishes.get(wishes.len() / 2) {
             Some(earlier) if number.is_multiple_of(10) => {
                 Wish { manner: manner(random), ..Wish::clone(earlier) }
             }
