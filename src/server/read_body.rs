@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use futures_util::FutureExt as _;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
@@ -109,8 +110,11 @@ impl Incoming {
     /// The next piece; none at the end. 413 over the limit, 408 for a slow client, 400 for a body that breaks off.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
         loop {
-            let patience = self.idle_max.min(self.deadline.saturating_duration_since(Instant::now()));
-            let frame = timeout(patience, self.body.frame()).await.map_err(|_| too_slow())?;
+            // What is there already needs no timer.
+            let frame = match self.body.frame().now_or_never() {
+                Some(frame) => frame,
+                None => self.awaited().await?,
+            };
             let Some(frame) = frame else { return Ok(None) };
             let frame = frame.map_err(|cause| broken(self.broken).with_cause(cause))?;
             let Ok(piece) = frame.into_data() else { continue };
@@ -120,6 +124,11 @@ impl Incoming {
             }
             return Ok(Some(piece));
         }
+    }
+
+    async fn awaited(&mut self) -> Result<Option<Result<Frame<Bytes>, axum::Error>>, Fault> {
+        let patience = self.idle_max.min(self.deadline.saturating_duration_since(Instant::now()));
+        timeout(patience, self.body.frame()).await.map_err(|_| too_slow())
     }
 }
 
