@@ -23,7 +23,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
     ("fault", &[]),
     ("image", &["fault", "money"]),
     ("openai", &["fault", "image", "money"]),
-    ("telemetry", &["money"]),
+    ("telemetry", &["clock", "money"]),
     ("config", &["fault", "image", "money"]),
     ("cache", &["image"]),
     ("catalog", &["fault", "image", "money", "openai"]),

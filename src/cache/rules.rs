@@ -1,10 +1,10 @@
 //! What holds for a team: whether its results are kept, for whom, and how long.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use foldhash::HashMap;
 
 use super::key::{Circle, Key};
 use crate::image::Fingerprint;

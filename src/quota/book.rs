@@ -1,7 +1,9 @@
 //! The limits of all keys and teams; a reload replaces it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::limits::{Account, CallerLimits, Limits};
 

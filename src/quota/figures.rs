@@ -1,8 +1,8 @@
 //! Daily figures that are not written down yet, added up so that a busy hour is a few rows.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use foldhash::HashMap;
 use jiff::civil::Date;
 
 use super::usage::{UsageRow, Used};

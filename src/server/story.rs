@@ -178,7 +178,8 @@ async fn begin(
         false => Stored::No,
     };
     let wish = Wish { plan: Arc::clone(&plan), owner, inputs, reuse, limits, price };
-    let (limits, looking) = (checking.elapsed(), Instant::now());
+    let looking = Instant::now();
+    let limits = looking.duration_since(checking);
     let mut begun = gateway.generations.begin(wish.clone()).await;
     // Getting a result's pictures is told as that, and not twice.
     let mut found = looking.elapsed();

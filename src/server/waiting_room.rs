@@ -1,7 +1,8 @@
 //! How many requests may wait at once, all together and of one team.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use foldhash::HashMap;
 
 use crate::fault::{Fault, FaultKind};
 use crate::telemetry::{GaugeGuard, Metrics};

@@ -1,7 +1,8 @@
 //! Label values: closed sets, and a cap for those that come from the configuration.
 
-use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock};
+
+use foldhash::HashSet;
 
 /// Distinct teams that label a metric; further ones count as `other`.
 pub const TEAMS_MAX: usize = 200;

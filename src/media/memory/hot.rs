@@ -3,10 +3,11 @@
 //! Not a general cache: what is here must leave at the moment somebody wants its room, the coldest first and those
 //! nobody reads before the others, and nothing may come while somebody waits.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use tokio::time::Instant;
 
 use super::{Held, HotKey};

@@ -3,16 +3,20 @@
 
 use std::fmt;
 
+use jiff::fmt::temporal::DateTimePrinter;
 use serde_json::{Map, Number, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber, span};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::value::{cut, cut_debug};
+use crate::clock::Clock;
+
+/// Writes times as `2026-11-22T11:32:56.456616Z`.
+const TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 /// The field in which tracing hands over the text of an event.
 const MESSAGE: &str = "message";
@@ -61,14 +65,14 @@ where
         let Members { message, fields } = members;
         let meta = event.metadata();
         let mut head = String::with_capacity(HEAD_CAPACITY);
+        head.push_str("{\"timestamp\":\"");
+        TIMES.print_timestamp(&Clock::system().now(), &mut head).map_err(|_unprintable| fmt::Error)?;
         head.push_str("\",\"level\":\"");
         head.push_str(meta.level().as_str());
         head.push_str("\",\"target\":");
         quote(meta.target(), &mut head);
         head.push_str(",\"message\":");
         head.push_str(message.as_deref().unwrap_or("null"));
-        writer.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut writer)?;
         writer.write_str(&head)?;
         if !fields.is_empty() {
             writer.write_str(",\"fields\":{")?;
