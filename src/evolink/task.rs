@@ -1,16 +1,17 @@
 //! A task as Evolink tells of it, whatever form it was told in.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::money::Credits;
 
 /// `task-unified-<unix>-<8 characters>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TaskId(String);
+pub struct TaskId(Arc<str>);
 
 impl TaskId {
-    pub fn new(id: impl Into<String>) -> Self {
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
         Self(id.into())
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::time::{Instant, timeout};
 
 use super::audience::{Leaving, Withdrawal};
@@ -60,6 +61,10 @@ impl Waiter {
     /// # Errors
     /// Why it was refused; `Overloaded` when the journal takes too long, which leaves the generation to a repetition.
     pub(super) async fn admitted(&mut self) -> Result<(), Fault> {
+        // Known for most: that needs no timer.
+        if let Some(admitted) = self.generation.admitted().now_or_never() {
+            return admitted;
+        }
         let admitted = timeout(JOURNAL_PATIENCE, self.generation.admitted()).await;
         admitted.unwrap_or_else(|_elapsed| {
             self.told();

@@ -123,8 +123,10 @@ impl Members {
         } else {
             self.fields.push(',');
         }
-        quote(field.name(), &mut self.fields);
-        self.fields.push(':');
+        // A name of the code's own has nothing to escape.
+        self.fields.push('"');
+        self.fields.push_str(field.name());
+        self.fields.push_str("\":");
         &mut self.fields
     }
 }
