@@ -9,6 +9,7 @@ mod serve;
 mod simulate;
 mod usage;
 
+use std::cell::OnceCell;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -44,9 +45,11 @@ const BLOCKING_LAST_MAX: Duration = Duration::from_secs(1);
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
+    // Outlives the runtime: what its tasks say at their end is written, too.
+    let log = OnceCell::new();
     match Cli::parse().command {
-        Command::Serve(command) => in_runtime(command.run()),
-        Command::Demo(command) => in_runtime(command.run()),
+        Command::Serve(command) => in_runtime(command.run(&log)),
+        Command::Demo(command) => in_runtime(command.run(&log)),
         Command::Simulate(command) => in_runtime(command.run()),
         Command::Usage(command) => in_runtime(command.run()),
         Command::Healthcheck(command) => in_runtime(command.run()),

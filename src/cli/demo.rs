@@ -1,5 +1,6 @@
 //! `demo`: the gateway with a simulated Evolink behind it, to be tried at once, without account and network.
 
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -13,7 +14,7 @@ use crate::config::{self, Checks, Environment, Loaded, Source};
 use crate::keys::SecretKey;
 use crate::server::listener::Shutdown;
 use crate::simulator::{self, Simulator};
-use crate::telemetry::{LogFormat, LogOptions, init_logs};
+use crate::telemetry::{LogFormat, LogOptions, LogWriter, init_logs};
 
 /// How much faster than Evolink the simulator is: a usual picture takes 1 to 3 seconds.
 const SPEED: f64 = 10.0;
@@ -30,9 +31,9 @@ pub struct Demo {
 
 impl Demo {
     /// Runs until it is interrupted.
-    pub async fn run(self) -> ExitCode {
-        let _log = match init_logs(LogOptions { format: LogFormat::Auto, level: "warn" }) {
-            Ok(log) => log,
+    pub async fn run(self, log: &OnceCell<LogWriter>) -> ExitCode {
+        match init_logs(LogOptions { format: LogFormat::Auto, level: "warn" }) {
+            Ok(writer) => log.get_or_init(|| writer),
             Err(error) => return say(&error.to_string()),
         };
         match self.demo().await {

@@ -1,5 +1,6 @@
 //! `serve`: runs the gateway until a signal stops it.
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::settings::LogFormat;
 use crate::config::{self, Checks, Environment, Loaded, Reload, Settings, Source};
 use crate::server::listener::Shutdown;
-use crate::telemetry::{self, LogOptions, init_logs};
+use crate::telemetry::{self, LogOptions, LogWriter, init_logs};
 
 /// Run the gateway.
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,7 @@ pub struct Serve {
 
 impl Serve {
     /// Exits with 0 after a drain, with 2 for a configuration with problems, with 1 when it cannot start or go on.
-    pub async fn run(self) -> ExitCode {
+    pub async fn run(self, log: &OnceCell<LogWriter>) -> ExitCode {
         let environment = Environment::of_process();
         let source = Source::choose(self.config, &environment);
         let known_models = Catalog::model_ids();
@@ -39,8 +40,8 @@ impl Serve {
                 return ExitCode::from(EXIT_REFUSED);
             }
         };
-        let _log = match init_logs(log_options(&loaded.settings)) {
-            Ok(log) => log,
+        match init_logs(log_options(&loaded.settings)) {
+            Ok(writer) => log.get_or_init(|| writer),
             Err(error) => return say(&error.to_string()),
         };
         match serve(reload, loaded).await {
