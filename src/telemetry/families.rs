@@ -147,7 +147,7 @@ families! {
     config_reloads_total: IntCounterVec = ["result"];
     /// 1 when the newest configuration is in force, 0 when it was refused.
     config_last_reload_successful: IntGauge;
-    /// Lines left out of the log because whoever reads it was too slow.
+    /// Lines left out of the log because stderr was not read fast enough, or could not be written to.
     log_lines_dropped_total: IntCounter;
     /// Always 1; the version is the label.
     build_info: IntGaugeVec = ["version"];

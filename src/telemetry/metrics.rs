@@ -218,9 +218,9 @@ impl Metrics {
 
     /// The text format of `/metrics` (`text/plain; version=0.0.4`).
     pub fn render(&self) -> String {
+        self.process.refresh();
         let mut text = String::new();
         let _still = self.budgets.still();
-        self.process.refresh();
         let dropped = &self.families.log_lines_dropped_total;
         dropped.inc_by(dropped_lines().saturating_sub(dropped.get()));
         if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Bytes of lines that wait to be written, at most: some 3,000 requests' worth.
-pub(super) const WAITING_MAX: usize = 1 << 20;
-/// A line waits so long for others to be written with.
+/// Bytes of lines that wait while others are written, at most: some 3,000 requests' worth.
+const WAITING_MAX: usize = 1 << 20;
+/// Lines gather so long after others were written; the first one after a quiet time is written at once.
 const GATHER: Duration = Duration::from_millis(5);
 /// And no longer once so many bytes wait.
 const ENOUGH: usize = WAITING_MAX / 4;
@@ -26,7 +26,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 /// Lines that this process has left out.
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// How many lines were left out of the log, since its reader was too slow for them.
+/// How many lines were left out of the log: its reader was too slow for them, or they could not be written.
 pub fn dropped_lines() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
@@ -62,10 +62,10 @@ struct Waiting {
 enum Thread {
     #[default]
     Writes,
+    /// Until [`GATHER`] is over, or [`ENOUGH`] is there.
+    Gathers,
     /// Until there is a line.
     Sleeps,
-    /// There is one; until [`GATHER`] is over, or [`ENOUGH`] is there.
-    Gathers,
     Ended,
 }
 
@@ -102,16 +102,17 @@ impl Shared {
         }
     }
 
-    fn write_all_to(&self, mut sink: impl Write) {
+    fn write_all_to(&self, sink: impl Write) {
+        let mut paper = Paper { sink, broken: false };
         let mut batch = Vec::new();
         while let Some(dropped) = self.next(&mut batch) {
-            // A closed stderr leaves nobody to tell.
-            drop(sink.write_all(&batch).and_then(|()| sink.flush()));
-            batch.clear();
-            batch.shrink_to(ROOM_KEPT);
+            // Before they are written: now there is room to tell of it.
             if dropped > 0 {
                 tracing::warn!(lines = dropped, "log lines were left out: whoever reads the log is too slow");
             }
+            paper.write(&batch);
+            batch.clear();
+            batch.shrink_to(ROOM_KEPT);
         }
         self.lock().thread = Thread::Ended;
         self.ended.notify_all();
@@ -121,20 +122,57 @@ impl Shared {
     /// end.
     fn next(&self, batch: &mut Vec<u8>) -> Option<u64> {
         let mut waiting = self.lock();
-        while waiting.lines.is_empty() && !waiting.closing {
-            waiting.thread = Thread::Sleeps;
-            waiting = self.woken.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
         if waiting.lines.len() < ENOUGH && !waiting.closing {
             waiting.thread = Thread::Gathers;
             let gathers = |waiting: &mut Waiting| waiting.thread == Thread::Gathers;
             let gathered = self.woken.wait_timeout_while(waiting, GATHER, gathers);
             (waiting, _) = gathered.unwrap_or_else(PoisonError::into_inner);
         }
+        while waiting.lines.is_empty() && !waiting.closing {
+            waiting.thread = Thread::Sleeps;
+            waiting = self.woken.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
         waiting.thread = Thread::Writes;
         std::mem::swap(&mut waiting.lines, batch);
         let dropped = std::mem::take(&mut waiting.dropped);
         (!batch.is_empty() || dropped > 0).then_some(dropped)
+    }
+}
+
+/// What lines are written to.
+struct Paper<W> {
+    sink: W,
+    /// The last line was not written to its end.
+    broken: bool,
+}
+
+impl<W: Write> Paper<W> {
+    /// Writes whole lines; those that cannot be written are left out and counted. Nobody else is told: there is nowhere
+    /// to tell it.
+    fn write(&mut self, lines: &[u8]) {
+        if self.broken {
+            self.broken = self.write_some(b"\n") == 0;
+        }
+        let written = if self.broken { 0 } else { self.write_some(lines) };
+        let (done, left) = lines.split_at(written);
+        self.broken |= done.last().is_some_and(|byte| *byte != b'\n');
+        let count = left.split_inclusive(|byte| *byte == b'\n').count();
+        DROPPED.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How many of the bytes could be written. A sink that takes none for now is asked again.
+    fn write_some(&mut self, bytes: &[u8]) -> usize {
+        let mut written = 0;
+        while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+            match self.sink.write(rest) {
+                Ok(0) => break,
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(GATHER),
+                Err(_) => break,
+            }
+        }
+        written
     }
 }
 

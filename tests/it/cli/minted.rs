@@ -34,6 +34,7 @@ async fn what_was_answered_of_a_key_holds_after_a_kill_and_its_secret_was_not_sa
     let mut process = start();
     let (_, admin) = process.addresses().await;
     let first = mint(admin, "", json!({"team": "default", "name": "web"})).await;
+    process.line("a key was minted").await;
     process.signal("KILL").await;
     process.ended().await;
     let mut said = process.said;
@@ -43,6 +44,7 @@ async fn what_was_answered_of_a_key_holds_after_a_kill_and_its_secret_was_not_sa
     let rotation = format!("/{}/rotate", first["id"].as_str().unwrap());
     let second = mint(admin, &rotation, json!({"grace": "0s"})).await;
     assert_eq!((opens(api, &first).await, opens(api, &second).await), (401, 200));
+    process.line("a key was rotated").await;
     process.signal("KILL").await;
     process.ended().await;
     said += &process.said;
@@ -52,6 +54,7 @@ async fn what_was_answered_of_a_key_holds_after_a_kill_and_its_secret_was_not_sa
     let url = format!("http://{admin}/admin/v1/keys/{}", second["id"].as_str().unwrap());
     let deleted = client().delete(url).header("content-type", "application/json").send().await.unwrap();
     assert_eq!(deleted.status().as_u16(), 204);
+    process.line("a key was revoked").await;
     process.signal("KILL").await;
     process.ended().await;
     said += &process.said;

@@ -11,7 +11,7 @@ use super::process::{Folder, serve_at};
 use crate::support::{Metrics, PATIENCE};
 
 const KEY: &str = "egk_unread-canary-77c1";
-/// Requests between two looks at the metrics. Each is a line of some 300 bytes; pipe and gateway hold little more than 1 MiB.
+/// Requests between two looks at the metrics. Each is a line of some 300 bytes; pipe and gateway hold 2 MiB at most.
 const BETWEEN: usize = 500;
 const LOOKS_MAX: u32 = 40;
 

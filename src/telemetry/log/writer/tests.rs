@@ -99,3 +99,44 @@ fn an_end_does_not_wait_for_ever_for_a_reader() {
     assert!(began.elapsed() >= LAST_LINES);
     drop(go_on);
 }
+
+/// Writes what its turns say: so many bytes, or an error; then everything.
+struct Moody {
+    turns: Vec<io::Result<usize>>,
+    written: Vec<u8>,
+}
+
+impl Write for &mut Moody {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = if self.turns.is_empty() { bytes.len() } else { self.turns.remove(0)? };
+        self.written.extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn lines_that_cannot_be_written_are_counted_and_the_next_begins_a_line_of_its_own() {
+    let full = || Err(io::ErrorKind::StorageFull.into());
+    let mut sink = Moody { turns: vec![Ok(6), full(), full()], written: Vec::new() };
+    let mut paper = Paper { sink: &mut sink, broken: false };
+    let before = dropped_lines();
+    paper.write(b"one\ntwo\nthree\n");
+    paper.write(b"four\n");
+    assert!(dropped_lines() - before >= 3);
+    paper.write(b"five\n");
+    paper.write(b"six\n");
+    assert_eq!(String::from_utf8_lossy(&sink.written), "one\ntw\nfive\nsix\n");
+}
+
+#[test]
+fn a_sink_that_takes_nothing_for_now_is_asked_again() {
+    let later = || Err(io::ErrorKind::WouldBlock.into());
+    let interrupted = Err(io::ErrorKind::Interrupted.into());
+    let mut sink = Moody { turns: vec![later(), Ok(2), interrupted, later()], written: Vec::new() };
+    Paper { sink: &mut sink, broken: false }.write(b"one\ntwo\n");
+    assert_eq!(sink.written, b"one\ntwo\n");
+}
