@@ -1,6 +1,6 @@
 //! The process edge: arguments, exit code.
 //!
-//! The allocator is the system's, by measurement (docs/BENCHMARKS.md): mimalloc saves no CPU here and costs memory.
+//! The allocator is the system's, by measurement (docs/BENCHMARKS.md): mimalloc saves CPU here, and costs memory.
 
 use std::process::ExitCode;
 
