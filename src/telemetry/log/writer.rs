@@ -31,8 +31,11 @@ pub fn dropped_lines() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
 
-/// Takes lines, and never waits. Clones lead to the same thread.
-#[derive(Clone)]
+fn count_dropped(lines: usize) {
+    DROPPED.fetch_add(u64::try_from(lines).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+/// Takes lines, and never waits.
 pub(super) struct Lines(Arc<Shared>);
 
 /// Stands for the thread that writes. Dropped, it lets the thread write what waits, for [`LAST_LINES`] at most.
@@ -90,7 +93,7 @@ impl Shared {
         let mut waiting = self.lock();
         if waiting.lines.len() + line.len() > WAITING_MAX {
             waiting.dropped += 1;
-            DROPPED.fetch_add(1, Ordering::Relaxed);
+            count_dropped(1);
             return;
         }
         waiting.lines.extend_from_slice(line);
@@ -110,7 +113,7 @@ impl Shared {
             if dropped > 0 {
                 tracing::warn!(lines = dropped, "log lines were left out: whoever reads the log is too slow");
             }
-            paper.write(&batch);
+            count_dropped(paper.write(&batch));
             batch.clear();
             batch.shrink_to(ROOM_KEPT);
         }
@@ -147,17 +150,15 @@ struct Paper<W> {
 }
 
 impl<W: Write> Paper<W> {
-    /// Writes whole lines; those that cannot be written are left out and counted. Nobody else is told: there is nowhere
-    /// to tell it.
-    fn write(&mut self, lines: &[u8]) {
+    /// Writes whole lines; returns how many of them could not be written, and are left out.
+    fn write(&mut self, lines: &[u8]) -> usize {
         if self.broken {
             self.broken = self.write_some(b"\n") == 0;
         }
         let written = if self.broken { 0 } else { self.write_some(lines) };
         let (done, left) = lines.split_at(written);
         self.broken |= done.last().is_some_and(|byte| *byte != b'\n');
-        let count = left.split_inclusive(|byte| *byte == b'\n').count();
-        DROPPED.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+        left.split_inclusive(|byte| *byte == b'\n').count()
     }
 
     /// How many of the bytes could be written. A sink that takes none for now is asked again.
@@ -180,10 +181,9 @@ impl Drop for LogWriter {
     fn drop(&mut self) {
         let mut waiting = self.0.lock();
         waiting.closing = true;
-        waiting.thread = match waiting.thread {
-            Thread::Ended => Thread::Ended,
-            Thread::Writes | Thread::Sleeps | Thread::Gathers => Thread::Writes,
-        };
+        if waiting.thread != Thread::Ended {
+            waiting.thread = Thread::Writes;
+        }
         self.0.woken.notify_one();
         let writes = |waiting: &mut Waiting| waiting.thread != Thread::Ended;
         // Whoever does not read by then does not get to see the last lines.
