@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,15 @@ from weed import Weed
 CONFIG = Path(__file__).resolve().parent / "gateway.yaml"
 ANSWER_DEADLINE_S = 60.0
 METRIC_DEADLINE_S = 45.0  # a put is given up after 30 s
+
+
+def soon(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + METRIC_DEADLINE_S
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.1)
+    return False
 
 
 class House(Stack):
@@ -55,12 +65,11 @@ class House(Stack):
         return sum(int(line.removeprefix(labels)) for line in lines if line.startswith(labels))
 
     def fails_soon(self, operation: str, *reasons: str) -> bool:
-        deadline = time.monotonic() + METRIC_DEADLINE_S
-        while time.monotonic() < deadline:
-            if any(self.failures(operation, reason) for reason in reasons):
-                return True
-            time.sleep(0.1)
-        return False
+        return soon(lambda: any(self.failures(operation, reason) for reason in reasons))
+
+    def says_soon(self, message: str) -> bool:
+        """The log is written by a thread of its own, some milliseconds behind."""
+        return soon(lambda: message in self.log())
 
     def ready(self) -> int:
         return self.http.get(f"{self.admin}/readyz").status_code
